@@ -1,0 +1,338 @@
+// The words this program thinks in. Imports nothing; every stage imports it.
+
+import type { Reason } from './errors.ts'
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+/** Epoch milliseconds, always taken from a Clock. */
+export type Instant = number
+export type Clock = () => Instant
+
+/** Who holds the other end of the TCP connection. Kept per connection, judged once per generation. */
+export interface Peer {
+  /** Canonical text of the address: `::ffff:10.0.0.1` is `10.0.0.1`. */
+  readonly address: string
+  /** In `server.trustedProxies`: its `X-Forwarded-*` are believed. */
+  readonly isTrustedProxy: boolean
+  /** Names in a client certificate that the listener verified: subject CN, full subject, SAN entries. Empty without one. */
+  readonly certificateNames: readonly string[]
+}
+
+/** One HTTP request as the core sees it: plain data, no socket. Only a door builds one. */
+export interface RequestView {
+  readonly id: string
+  readonly method: string
+  /** Lower case, without port and trailing dot. */
+  readonly host: string
+  /** Canonical: the very bytes that are matched are forwarded. */
+  readonly path: string
+  /** With its `?`, exactly as it came; empty where there is none. */
+  readonly query: string
+  /** All Cookie lines as one, empty where there is none. */
+  readonly cookies: string
+  /** Every value of the header with exactly this (lower-case) name, one entry per line, as latin1 text. */
+  lines(name: string): readonly string[]
+  readonly peer: Peer
+  readonly clientAddress: string | null
+  /** A browser loading a page: may be sent to sign in. An iframe or a prefetch is not. */
+  readonly navigation: boolean
+  /** Fields of a posted form: only on our own endpoints, size-capped by the door. */
+  readonly form?: URLSearchParams
+}
+
+/** Somebody, as one provider asserts them. `subject` is unique only within `issuer`. */
+export interface Identity {
+  readonly provider: string
+  readonly issuer: string
+  readonly subject: string
+  /** What the portal calls this person: the value of the provider's `accountAttribute`. Never empty. */
+  readonly account: string
+  readonly name?: string
+  readonly email?: string
+  readonly groups: readonly string[]
+  /** Everything asserted, unmapped: the rules' raw material. */
+  readonly claims: Readonly<Record<string, Json>>
+  readonly authenticatedAt: Instant
+  /** acr / AuthnContextClassRef */
+  readonly assurance?: string
+}
+
+export interface Session {
+  /** Random; never derived from the identity. */
+  readonly id: string
+  /** The portal or session group it opens, and nothing else. */
+  readonly audience: string
+  readonly identity: Identity
+  readonly createdAt: Instant
+  readonly idleUntil: Instant
+  readonly endsAt: Instant
+  /** What the provider needs again (ID token for end_session, its `sid`). Sealed; no rule sees it. */
+  readonly keep?: Json
+}
+
+/** What a provider may say about a request. A provider returns; it never writes a response. */
+export type AuthOutcome =
+  /** No credential of mine here: ask the next provider. */
+  | { readonly kind: 'absent' }
+  /** Whoever is allowed to say so says that nobody is signed in: stop asking, offer no sign-in. */
+  | { readonly kind: 'nobody' }
+  /** `passThrough`: lower-case names of request headers this trusted source may hand to the portal. */
+  | {
+      readonly kind: 'identified'
+      readonly identity: Identity
+      readonly endsAt?: Instant
+      readonly keep?: Json
+      readonly passThrough?: readonly string[]
+    }
+  /** Mine, and bad: stop asking. */
+  | { readonly kind: 'rejected'; readonly reason: Reason; readonly detail: string }
+  /** Cannot tell: fail closed. */
+  | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfter?: number }
+
+/** One way of learning who somebody is. At least one of `recognize` and `login` is present. */
+export interface Provider {
+  readonly name: string
+  /** Upper case: OIDC, WEBSEAL, … */
+  readonly protocol: string
+  /** The button: "Login with LABEL". */
+  readonly label: string
+  readonly credentialsName?: string
+  /** The credential travels with every request. Synchronous where nothing is awaited. */
+  recognize?(request: RequestView): AuthOutcome | Promise<AuthOutcome>
+  /** The Authorization header of this request is a credential of ours: the portal never sees it, on any route. */
+  consumesAuthorization?(request: RequestView): boolean
+  /** A person is sent away and comes back. */
+  readonly login?: Login
+  /** For `/config` and `check --online`: never throws, never shows a secret. */
+  status?(): ProviderStatus
+  close?(): Promise<void>
+}
+export interface ProviderStatus {
+  readonly state: 'ready' | 'not-asked-yet' | 'unavailable'
+  readonly detail?: string
+  readonly endpoints?: Readonly<Record<string, string>>
+}
+export interface Login {
+  /** Throws PosternError('provider-unavailable') where the provider cannot be reached. */
+  begin(start: LoginStart): Promise<LoginStep>
+  /** `flow` is what begin returned; `callback` the exact redirect URI that was sent. */
+  complete(back: RequestView, flow: Json, at: { readonly callback: string; readonly state: string }): Promise<AuthOutcome>
+  /** Where the person goes to be signed out at the provider; undefined: nowhere. */
+  end?(session: Session, returnTo: URL): Promise<Show | undefined>
+}
+export interface LoginStart {
+  /** Sealed; the only thing that travels in `state`. */
+  readonly state: string
+  readonly callback: string
+  readonly prompt?: string
+  /** Seconds. */
+  readonly maxAge?: number
+  readonly acr?: string
+  readonly loginHint?: string
+  readonly extra?: Readonly<Record<string, string>>
+}
+export interface LoginStep {
+  readonly show: Show
+  /** nonce, PKCE verifier: sealed, short-lived, used once. */
+  readonly flow: Json
+}
+
+/** The answer of one of our own endpoints. */
+export interface Answer {
+  /** Default 200 for pages and documents, 303 for redirects. */
+  readonly status?: number
+  readonly show: Show
+  /** Set-Cookie values. */
+  readonly cookies: readonly string[]
+  /** For the access log; default `own-endpoint`. */
+  readonly reason?: Reason
+  /** For the access log's `reason` where the contract has words of its own, e.g. `Redirection timeout`. */
+  readonly words?: string
+  readonly provider?: string
+  readonly account?: string
+}
+/** What identify says of a request: an outcome, the cookies it wants set, the session it read. */
+export interface Identified {
+  readonly outcome: AuthOutcome
+  readonly cookies: readonly string[]
+  readonly session?: Session
+}
+
+/** What the browser must do next. Data, so that every door can render or refuse it. */
+export type Show =
+  | { readonly kind: 'redirect'; readonly to: string }
+  | { readonly kind: 'page'; readonly page: Page }
+  | { readonly kind: 'document'; readonly type: string; readonly body: string }
+
+/** The pages of our own. Everything in them is untrusted text until views/ escapes it. */
+export type Page =
+  | { readonly name: 'chooser'; readonly choices: readonly Choice[]; readonly returnTo: string; readonly notice?: string }
+  | { readonly name: 'refused'; readonly failure: Failure }
+  | {
+      readonly name: 'confirm-sign-out'
+      readonly action: string
+      readonly account?: string
+      readonly formTargets: readonly string[]
+    }
+  | { readonly name: 'signed-out'; readonly signInAgain: string; readonly stillSignedInAt?: string }
+export interface Choice {
+  readonly label: string
+  readonly href: string
+  readonly isDefault: boolean
+  /** Why it cannot be used just now. */
+  readonly trouble?: string
+}
+/** A refusal or a failure, as a person or a machine is told. */
+export interface Failure {
+  readonly status: number
+  readonly reason: Reason
+  readonly requestId: string
+  /** The rule's own message, instead of the catalogue's sentence. */
+  readonly message?: string
+  readonly rule?: string
+  readonly provider?: string
+  readonly account?: string
+  /** Absolute path of our own start or chooser endpoint. */
+  readonly signIn?: string
+  readonly otherAccount?: string
+  /** Other providers, offered when one is down. */
+  readonly choices?: readonly Choice[]
+  /** Seconds. */
+  readonly retryAfter?: number
+  /** `WWW-Authenticate`, for a machine. */
+  readonly challenge?: string
+}
+
+/** One protected application, compiled: nothing in it is parsed again while serving. */
+export interface Portal {
+  readonly name: string
+  /** Scheme, host and port people type: `https://home.company.com`. */
+  readonly origin: string
+  /** Path prefix it owns, `/` or `/a` (no trailing slash). */
+  readonly path: string
+  /** Never with a path. */
+  readonly upstream: URL
+  readonly upstreamTls?: UpstreamTls
+  readonly providers: readonly Provider[]
+  readonly routes: readonly Route[]
+  readonly session: SessionRules
+  readonly preserveHost: boolean
+  /** `strip` takes every Authorization header away from the portal. */
+  readonly authorization: 'pass' | 'strip'
+  readonly pathCase: 'sensitive' | 'insensitive'
+  readonly allowedOrigins: ReadonlySet<string>
+  readonly compat: 'none' | 'webseal'
+  /** `warn`: a rule that refuses is logged and let through; nobody passes a sign-in. */
+  readonly mode: 'enforce' | 'warn'
+  readonly healthPath: string
+  readonly healthTimeout: number
+  /** Provider name -> the exact redirect URI registered for it. Only providers with a `login`. */
+  readonly redirectUris: ReadonlyMap<string, string>
+  /** The provider's and the portal's rules, as they hold at the callback: refused here, no session is made. */
+  readonly admit: (identity: Identity, request: RequestView, now: Instant) => Verdict | Promise<Verdict>
+}
+export interface UpstreamTls {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly serverName?: string
+}
+export interface SessionRules {
+  /** Sealed into the session: it opens this and nothing else. The portal's name, or the group's. */
+  readonly audience: string
+  readonly cookieName: string
+  /** Milliseconds. */
+  readonly idle: number
+  /** Milliseconds. */
+  readonly lifetime: number
+  /** `Path=/; HttpOnly; …`, ready to append after `name=value; `. */
+  readonly cookieAttributes: string
+}
+export interface Route {
+  /** As written, for logs and explanations; empty for "no route matched". */
+  readonly pattern: string
+  readonly access: 'authenticated' | 'public' | 'optional' | 'blocked'
+  /** For a blocked route. */
+  readonly message?: string
+  readonly methods?: ReadonlySet<string>
+  /** Always answer 401 instead of a redirect. */
+  readonly challenge?: 401
+  /** CORS preflight goes to the portal without identity, cookies or body. */
+  readonly preflight: 'judge' | 'forward'
+  readonly extendsSession: boolean
+  /** `allow`: `%2F` may stand in the path. */
+  readonly encodedSlash: 'refuse' | 'allow'
+  /** Rules and header plan for somebody; kept while what they read does not change. */
+  readonly judge: (identity: Identity, request: RequestView, now: Instant) => Judgement | Promise<Judgement>
+}
+/** What the rules and the header expressions say of one person on one route. */
+export interface Judgement {
+  readonly verdict: Verdict
+  /** Present where the verdict allows, or the portal only warns. */
+  readonly headers?: HeaderPlan
+}
+
+/** The only document a rule sees: claims at top level, reserved names on top. */
+export type Facts = Readonly<Record<string, Json>>
+export interface Verdict {
+  readonly allowed: boolean
+  readonly reason: Reason
+  /** The rule that decided; empty where none did. */
+  readonly rule: string
+  /** The refusing rule's message for the person. */
+  readonly message?: string
+  /** For the log only: what failed and where. */
+  readonly detail?: string
+}
+/**
+ * The headers a portal gets for one person: flat name, value, name, value, ready to be written (latin1).
+ * Every name that any portal may ever receive is removed from the request before, whoever is asking.
+ */
+export type HeaderPlan = readonly string[]
+
+export type Decision = Allow | Challenge | Deny | Own
+interface Decided {
+  readonly reason: Reason
+  readonly portal?: Portal
+  readonly identity?: Identity
+  readonly rule?: string
+  /** Set-Cookie values. */
+  readonly cookies: readonly string[]
+  /** For the log. */
+  readonly detail?: string
+}
+declare const granted: unique symbol
+/** Only decide.ts makes one, and upstream/ forwards nothing else. */
+export interface Allow extends Decided {
+  readonly kind: 'allow'
+  readonly portal: Portal
+  readonly headers: HeaderPlan
+  /** The credential in Authorization was ours and is taken out. */
+  readonly consumedAuthorization: boolean
+  /** A preflight: cookies and body stay here. */
+  readonly bare: boolean
+  /** When an upgraded connection ends. */
+  readonly endsAt?: Instant
+  readonly passThrough: readonly string[]
+  readonly [granted]: true
+}
+/** Nobody known: a page load goes to our own start endpoint, anything else gets 401. */
+export interface Challenge extends Decided {
+  readonly kind: 'challenge'
+  readonly portal: Portal
+  /** Absolute path of our own endpoint; absent where the portal has no sign-in. */
+  readonly signIn?: string
+  readonly redirect: boolean
+}
+/** Refused or failed; the status is the reason's. */
+export interface Deny extends Decided {
+  readonly kind: 'deny'
+  readonly message?: string
+  readonly retryAfter?: number
+}
+/** One of our own endpoints is asked. */
+export interface Own extends Decided {
+  readonly kind: 'own'
+  readonly portal: Portal
+  /** Path below basePath, `/callback/PLAY`; or what an explicit callbackUrl stands for. */
+  readonly endpoint: string
+}
