@@ -4,10 +4,10 @@ import ipaddr from 'ipaddr.js'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
-/** Strict text first: ipaddr.js alone accepts `012.1.2.3` and `10`. */
+/** Strict text first: ipaddr.js alone accepts `012.1.2.3` and `10`, and takes the deprecated `::10.0.0.1` for `::ffff:10.0.0.1`. */
 function parse(text: string): Address | undefined {
   const zoneless = text.includes('%') ? text.slice(0, text.indexOf('%')) : text
-  return isIP(zoneless) === 0 ? undefined : ipaddr.process(zoneless)
+  return isIP(zoneless) === 0 || /^::\d+\./.test(zoneless) ? undefined : ipaddr.process(zoneless)
 }
 
 /** The one spelling of an address (`::ffff:10.0.0.1` is `10.0.0.1`), or undefined where the text is none. */

@@ -131,6 +131,8 @@ const catalogue = {
 
 export type Reason = keyof typeof catalogue
 
+export const reasons = Object.keys(catalogue) as readonly Reason[]
+
 /** Status, title and sentence of a reason. */
 export const describe = (reason: Reason): Entry => catalogue[reason]
 

@@ -35,6 +35,12 @@ export interface RequestView {
   readonly clientAddress: string | null
   /** A browser loading a page: may be sent to sign in. An iframe or a prefetch is not. */
   readonly navigation: boolean
+  /** A document for an iframe: gets a page, never a redirect to a sign-in it could not show. */
+  readonly frame?: boolean
+  /** `%2F` stands in the path: only a route with `encodedSlash: allow` takes it. */
+  readonly encodedSlash?: boolean
+  /** A WebSocket upgrade. */
+  readonly upgrade?: boolean
   /** Fields of a posted form: only on our own endpoints, size-capped by the door. */
   readonly form?: URLSearchParams
 }
@@ -67,6 +73,8 @@ export interface Session {
   readonly endsAt: Instant
   /** What the provider needs again (ID token for end_session, its `sid`). Sealed; no rule sees it. */
   readonly keep?: Json
+  /** The same for every session of ours that came from one sign-in at the provider. Opaque. */
+  readonly providerSession?: string
 }
 
 /** What a provider may say about a request. A provider returns; it never writes a response. */
@@ -100,10 +108,16 @@ export interface Provider {
   recognize?(request: RequestView): AuthOutcome | Promise<AuthOutcome>
   /** The Authorization header of this request is a credential of ours: the portal never sees it, on any route. */
   consumesAuthorization?(request: RequestView): boolean
+  /** Where somebody whose credential travels (no session of ours) signs out. */
+  readonly logoutUrl?: string
+  /** The client's address as this trusted source says it; undefined: not a request of its. */
+  clientAddressOf?(request: RequestView): string | null | undefined
   /** A person is sent away and comes back. */
   readonly login?: Login
   /** For `/config` and `check --online`: never throws, never shows a secret. */
   status?(): ProviderStatus
+  /** Asks now for what is otherwise asked when first needed (`check --online`). Never throws. */
+  probe?(): Promise<ProviderStatus>
   close?(): Promise<void>
 }
 export interface ProviderStatus {
@@ -143,6 +157,8 @@ export interface Answer {
   readonly show: Show
   /** Set-Cookie values. */
   readonly cookies: readonly string[]
+  /** Further headers, flat name, value. */
+  readonly headers?: readonly string[]
   /** For the access log; default `own-endpoint`. */
   readonly reason?: Reason
   /** For the access log's `reason` where the contract has words of its own, e.g. `Redirection timeout`. */
@@ -213,6 +229,8 @@ export interface Portal {
   readonly upstream: URL
   readonly upstreamTls?: UpstreamTls
   readonly providers: readonly Provider[]
+  /** Straight through to this one, without the chooser. */
+  readonly defaultProvider?: string
   readonly routes: readonly Route[]
   readonly session: SessionRules
   readonly preserveHost: boolean
@@ -335,4 +353,20 @@ export interface Own extends Decided {
   readonly portal: Portal
   /** Path below basePath, `/callback/PLAY`; or what an explicit callbackUrl stands for. */
   readonly endpoint: string
+}
+
+/** Everything built from one configuration. Replaced whole; a request holds one from start to end. */
+export interface Generation {
+  /** Counts up from 1 within this process. */
+  readonly number: number
+  readonly basePath: string
+  readonly portals: ReadonlyMap<string, Portal>
+  findPortal(host: string, path: string): Portal | undefined
+  findRoute(portal: Portal, path: string, method: string): Route | undefined
+  identify(request: RequestView, portal: Portal, route: Route | undefined, now: Instant): Identified | Promise<Identified>
+  /** Path below basePath, or what an explicit callbackUrl or a pkms page stands for; undefined: the path is the portal's. */
+  ownEndpoint(request: RequestView, portal: Portal): string | undefined
+  /** Absolute path of our own endpoint where a person signs in and comes back; undefined where the portal has no sign-in. */
+  signInPath(portal: Portal, returnTo: string): string | undefined
+  close(): Promise<void>
 }

@@ -1,0 +1,42 @@
+// `postern serve` as a process: signals, standard output, exit code.
+import { standardOutput } from '../log.ts'
+import { serve } from './serve.ts'
+
+/** Runs until SIGTERM or SIGINT. Resolves to the exit code. */
+export async function runServe(config: string, err: (line: string) => void): Promise<number> {
+  const destination = standardOutput()
+  let serving: Awaited<ReturnType<typeof serve>>
+  try {
+    serving = await serve({ config, env: process.env, destination })
+  } catch (error) {
+    destination.close()
+    if (
+      error instanceof Error &&
+      'code' in error &&
+      ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND'].includes(String(error.code))
+    ) {
+      err(`postern: cannot listen: ${error.message}  → write another address under server.listen, server.health or server.admin`)
+      return 1
+    }
+    throw error
+  }
+  const reload = () => void serving.reload()
+  process.on('SIGHUP', reload)
+  // one request's bug must not end everybody's: it is logged, the request is refused by its own door
+  process.on('unhandledRejection', (reason) =>
+    destination.write(
+      `${JSON.stringify({ time: new Date().toISOString(), level: 'error', log: 'server', msg: 'unhandled rejection', detail: String(reason instanceof Error ? reason.message : reason) })}\n`,
+    ),
+  )
+  await new Promise<void>((stopped) => {
+    const stop = () => void serving.drain().then(stopped)
+    process.once('SIGTERM', () => {
+      process.once('SIGTERM', () => void serving.close().then(stopped))
+      stop()
+    })
+    process.once('SIGINT', () => void serving.close().then(stopped))
+  })
+  process.off('SIGHUP', reload)
+  destination.close()
+  return 0
+}

@@ -1,0 +1,224 @@
+// `postern serve`: configuration -> listeners, reloads, drain. Wires; decides nothing.
+import { resolve } from 'node:path'
+import { type CompiledGeneration, compile } from '../config/compile.ts'
+import { type Loaded, loadConfig } from '../config/load.ts'
+import { watchFiles } from '../config/reload.ts'
+import { createAdmin } from '../connection/admin.ts'
+import { createHealth } from '../connection/health.ts'
+import { type Listening, listenForMachines, listenForPeople } from '../connection/listen.ts'
+import { createProxyDoor } from '../connection/proxy-door.ts'
+import { Served } from '../connection/served.ts'
+import { ConfigError, type Problem } from '../errors.ts'
+import { createFlowMemory } from '../identity/flow.ts'
+import { createRevocations } from '../identity/revocations.ts'
+import { createLog, type LogDestination } from '../log.ts'
+import { createMetrics } from '../metrics.ts'
+import type { Clock } from '../types.ts'
+import { egressProxyFrom } from './egress-proxy.ts'
+
+export interface ServeOptions {
+  readonly config: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Where the log goes; default nowhere. */
+  readonly destination?: LogDestination
+  readonly clock?: Clock
+  /** Off only where the bench compares. */
+  readonly accessLog?: boolean
+  /** Watching needs no timer in tests that reload by hand. */
+  readonly watch?: boolean
+}
+
+export interface Serving {
+  /** `http://127.0.0.1:8080` */
+  readonly url: string
+  readonly healthUrl: string
+  readonly adminUrl: string
+  /** Loads again; false where the configuration is wrong and the old one goes on serving. */
+  reload(): Promise<boolean>
+  /** Graceful: `/readyz` 503 at once, `drainDelay`, then no new connections, then `drain` for what runs. */
+  drain(): Promise<void>
+  /** At once. */
+  close(): Promise<void>
+}
+
+/** How often redirections nobody came back from are looked for, milliseconds. */
+const sweepEvery = 5000
+
+/** Starts everything. Throws ConfigError where the configuration is wrong, and what listening throws. */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  const clock = options.clock ?? Date.now
+  const log = createLog(options.destination ?? { write: () => undefined }, clock)
+  const metrics = createMetrics()
+  const revocations = createRevocations({ log })
+  const file = resolve(options.config)
+  const context = { log, metrics, clock, revocations, memory: createFlowMemory(), egressProxy: egressProxyFrom(options.env) }
+
+  const loaded = await loadConfig(file, { env: options.env })
+  let number = 1
+  let config = loaded.config
+  let compiled = compile(loaded, { ...context, number })
+  let served = new Served(compiled.parts)
+  let problems: readonly Problem[] = loaded.warnings
+  let draining = false
+  announce(loaded, number)
+
+  function announce(from: Loaded, generation: number): void {
+    metrics.generation(generation)
+    metrics.sessions(() => compiled.sessions())
+    for (const warning of from.warnings)
+      log.server('warn', `${warning.key}: ${warning.message}`, { file: warning.file, line: warning.line, advice: warning.advice })
+    const providers = from.config.providers.map(
+      (provider) => `${provider.name} (${provider.protocol}, ${provider.enabled ? 'enabled' : 'disabled'})`,
+    )
+    log.audit('configuration loaded', { generation, portals: from.config.portals.map((portal) => portal.name), providers })
+  }
+
+  async function reload(): Promise<boolean> {
+    try {
+      const next = await loadConfig(file, { env: options.env })
+      const compiledNext: CompiledGeneration = compile(next, { ...context, number: number + 1 })
+      number++
+      const old = served
+      compiled = compiledNext
+      served = new Served(compiled.parts)
+      old.release()
+      warnOfRestart(config.server, next.config.server)
+      config = next.config
+      problems = next.warnings
+      announce(next, number)
+      await watching?.follow(next.files)
+      return true
+    } catch (error) {
+      problems =
+        error instanceof ConfigError
+          ? error.problems
+          : [
+              {
+                severity: 'error',
+                file,
+                line: 1,
+                column: 1,
+                key: '',
+                message: 'the configuration could not be loaded',
+                advice: 'see the log',
+              },
+            ]
+      for (const problem of problems.filter(({ severity }) => severity === 'error')) {
+        log.server('error', `${problem.key}: ${problem.message}`, {
+          file: problem.file,
+          line: problem.line,
+          advice: problem.advice,
+        })
+      }
+      if (!(error instanceof ConfigError)) log.server('error', error instanceof Error ? error.message : 'unknown error')
+      log.audit('configuration refused, the old one goes on serving', { generation: number })
+      return false
+    }
+  }
+
+  const fixed = ['listen', 'health', 'admin', 'adminToken', 'tls', 'maxHeaderBytes'] as const
+  function warnOfRestart(before: typeof config.server, after: typeof config.server): void {
+    for (const key of fixed) {
+      if (JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+        log.server('warn', `server.${key} has changed: it takes effect at the next start`)
+    }
+  }
+
+  const watching = options.watch === false ? undefined : watchFiles(async () => void (await reload()))
+  await watching?.follow(loaded.files)
+
+  const door = createProxyDoor({
+    current: () => served,
+    log,
+    metrics,
+    clock,
+    ticks: () => performance.now(),
+    draining: () => draining,
+    accessLog: options.accessLog ?? true,
+  })
+  const { server } = config
+  const people = await listenForPeople(
+    {
+      ...server.listen,
+      ...(server.tls ? { tls: server.tls } : {}),
+      headersTimeout: server.timeouts.headers,
+      maxHeaderBytes: server.maxHeaderBytes,
+    },
+    door,
+    (reason, address) => log.server('warn', 'a request could not be read', { reason, address }),
+  )
+  const portals = () => served.parts.generation.portals
+  const opened: Listening[] = [people]
+  let health: Listening
+  let admin: Listening
+  try {
+    health = await listenForMachines(server.health, createHealth({ draining: () => draining, portals, metrics }))
+    opened.push(health)
+    admin = await listenForMachines(
+      server.admin,
+      createAdmin({
+        ...(server.adminToken ? { token: server.adminToken } : {}),
+        generation: () => number,
+        portals,
+        problems: () => problems,
+        providers: () =>
+          config.providers.map(({ name, protocol, enabled }) => ({
+            name,
+            protocol,
+            enabled,
+            ...withProvider(compiled.providers.get(name)),
+          })),
+      }),
+    )
+    opened.push(admin)
+  } catch (error) {
+    for (const listening of opened) listening.destroy()
+    watching?.close()
+    throw error
+  }
+  const sweep = setInterval(() => compiled.signIn.sweep(clock()), sweepEvery)
+  sweep.unref()
+  log.server('info', 'listening', { people: people.address, health: health.address, admin: admin.address, generation: number })
+
+  async function close(): Promise<void> {
+    draining = true
+    clearInterval(sweep)
+    watching?.close()
+    const stopped = Promise.all(opened.map((listening) => listening.stopAccepting()))
+    for (const listening of opened) listening.destroy()
+    await stopped
+    served.release()
+    log.flush()
+  }
+
+  async function drain(): Promise<void> {
+    if (draining) return
+    draining = true
+    const { drainDelay, drain: patience } = config.server.timeouts
+    log.server('info', 'stopping: new requests are still served for a moment', { drainDelay })
+    await pause(drainDelay)
+    const stopped = people.stopAccepting()
+    log.server('info', 'stopping: waiting for running requests', { active: door.active(), drain: patience })
+    await Promise.race([Promise.all([stopped, allGone(door.active)]), pause(patience)])
+    if (door.active() > 0) log.server('warn', 'requests were cut', { active: door.active() })
+    await close()
+  }
+
+  const scheme = server.tls ? 'https' : 'http'
+  return {
+    url: `${scheme}://${people.address}`,
+    healthUrl: `http://${health.address}`,
+    adminUrl: `http://${admin.address}`,
+    reload,
+    drain,
+    close,
+  }
+}
+
+const withProvider = <P>(provider: P | undefined) => (provider === undefined ? {} : { provider })
+
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
+
+async function allGone(active: () => number): Promise<void> {
+  while (active() > 0) await pause(20)
+}

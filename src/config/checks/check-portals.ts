@@ -1,0 +1,196 @@
+// What cannot be right between the keys of a portal, between portals, and between portals and providers.
+import { isLoopbackHost } from '../../addresses.ts'
+import { compileNames, fold } from '../../header-names.ts'
+import { nearest } from '../did-you-mean.ts'
+import type { Path } from '../positions.ts'
+import type { Reading } from '../reading.ts'
+import type { Config, PortalConfig, ProviderConfig } from '../schema.ts'
+import { findPublicUrl, hostOf } from '../uris.ts'
+import { refuseTwins } from './check-providers.ts'
+import { checkRoutes } from './check-routes.ts'
+import { warnOfPlainHttp } from './check-server.ts'
+
+export function checkPortals(config: Config, reading: Reading): void {
+  refuseTwins(
+    config.portals.map(({ name }) => name),
+    'portals',
+    reading,
+  )
+  refuseSamePlace(config, reading)
+  for (const [index, portal] of config.portals.entries()) {
+    const path = ['portals', index]
+    checkAddress(portal, path, config, reading)
+    checkUpstream(portal, path, config, reading)
+    checkProviderNames(portal, path, config, reading)
+    checkHeaders(portal, path, reading)
+    checkTimes(portal, path, config, reading)
+    checkRoutes(portal, path, reading)
+  }
+  checkCallbacks(config, reading)
+}
+
+function refuseSamePlace(config: Config, { problems }: Reading): void {
+  const seen = new Set<string>()
+  for (const [index, portal] of config.portals.entries()) {
+    if (portal.host === undefined && findPublicUrl(portal, config) === undefined) continue
+    const place = `${hostOf(portal, config)} ${portal.path}`
+    if (seen.has(place))
+      problems.error(['portals', index], 'has the host and path of another portal', 'give it another host or path')
+    seen.add(place)
+  }
+}
+
+const hasLogin = (portal: PortalConfig, config: Config): boolean =>
+  providersOf(portal, config).some(({ protocol }) => protocol === 'OIDC')
+const providersOf = (portal: PortalConfig, { providers }: Config): readonly ProviderConfig[] =>
+  providers.filter(({ name, enabled }) => enabled && portal.providers.includes(name))
+
+function checkAddress(portal: PortalConfig, path: Path, config: Config, reading: Reading): void {
+  const { problems } = reading
+  const url = findPublicUrl(portal, config)
+  if (url === undefined)
+    return problems.error(
+      [...path, 'publicUrl'],
+      'is missing, and server.publicUrl too',
+      'write what people type: publicUrl: https://home.company.com',
+    )
+  if (portal.publicUrl !== undefined) warnOfPlainHttp(portal.publicUrl, [...path, 'publicUrl'], reading)
+  if (config.session.cookie.sameSite === 'none' && url.startsWith('http:'))
+    problems.error(
+      [...path, 'publicUrl'],
+      'is http, where browsers drop cookies with sameSite none',
+      'write https, or session.cookie.sameSite: lax',
+    )
+  const { host } = portal
+  if (host === undefined) return
+  if (host.startsWith('*.') && portal.publicUrl === undefined && hasLogin(portal, config))
+    problems.error(
+      [...path, 'host'],
+      'is a wildcard without publicUrl, so nobody could come back from signing in',
+      'add the publicUrl at which people sign in',
+    )
+  if (portal.publicUrl !== undefined && !answersFor(host, new URL(portal.publicUrl).hostname))
+    problems.error([...path, 'host'], 'does not cover the host of publicUrl', 'make them agree, or take host away')
+}
+
+const answersFor = (host: string, name: string): boolean =>
+  host === '*' || host === name || (host.startsWith('*.') && name.slice(name.indexOf('.')) === host.slice(1))
+
+function checkUpstream(portal: PortalConfig, path: Path, config: Config, { problems }: Reading): void {
+  const { hostname, port, protocol } = new URL(portal.upstream)
+  const number = Number(port || (protocol === 'https:' ? 443 : 80))
+  const own = [config.server.listen, config.server.health, config.server.admin]
+  if (isLoopbackHost(hostname) && own.some((listener) => listener.port === number))
+    problems.error([...path, 'upstream'], 'is Postern itself', 'write the address of the application')
+  if (portal.upstreamTls === undefined) return
+  if (protocol === 'http:')
+    problems.error(
+      [...path, 'upstreamTls'],
+      'is given, but upstream is http',
+      'write https in upstream, or take upstreamTls away',
+    )
+  const { cert, key } = portal.upstreamTls
+  if ((cert === undefined) !== (key === undefined))
+    problems.error([...path, 'upstreamTls', cert === undefined ? 'cert' : 'key'], 'is missing', 'give cert and key together')
+}
+
+function checkProviderNames(portal: PortalConfig, path: Path, config: Config, reading: Reading): void {
+  const { problems } = reading
+  const known = config.providers.map(({ name }) => name)
+  for (const [index, name] of portal.providers.entries()) {
+    const at = [...path, 'providers', index]
+    const provider = config.providers.find((one) => one.name === name)
+    if (portal.providers.indexOf(name) < index) problems.error(at, 'stands in the list already', 'take one of them away')
+    else if (provider && !provider.enabled)
+      problems.error(at, `the provider ${reading.show(at, name)} is disabled`, 'write enabled: true there, or take it away here')
+    else if (!provider && !namesAreUnsure(reading, known.length))
+      problems.error(
+        at,
+        `there is no provider ${reading.show(at, name)}`,
+        known.length === 0 ? 'add it to providers' : suggestion(name, known, reading.isFromReference(at)),
+      )
+  }
+  checkWhoGetsIn(portal, path, reading)
+  const webseal = providersOf(portal, config).find(
+    (provider) => provider.protocol === 'WEBSEAL' && provider.onMissing === 'login',
+  )
+  if (webseal && !hasLogin(portal, config))
+    problems.warning(
+      [...path, 'providers'],
+      'has onMissing: login at WEBSEAL but no provider to sign in with',
+      'add an OIDC provider, or write onMissing: deny',
+    )
+}
+
+/** Names that could not be read may be the very ones that are looked for. */
+const namesAreUnsure = ({ problems }: Reading, count: number): boolean =>
+  problems.isSettled(['providers']) ||
+  Array.from({ length: count }, (_, index) => ['providers', index, 'name']).some((path) => problems.isSettled(path))
+
+function suggestion(name: string, known: readonly string[], isSecret: boolean): string {
+  const meant = isSecret ? undefined : nearest(name, known)
+  return meant ? `did you mean ${meant}?` : `write one of ${known.join(', ')}`
+}
+
+function checkWhoGetsIn(portal: PortalConfig, path: Path, { problems }: Reading): void {
+  const asksNobody = portal.routes.some(
+    ({ path: pattern, access, methods }) =>
+      pattern === '/**' && methods === undefined && (access === 'public' || access === 'blocked'),
+  )
+  if (portal.providers.length === 0 && !asksNobody)
+    problems.error([...path, 'providers'], 'names no provider, so nobody could ever get in', 'write providers: [NAME]')
+}
+
+const kindOf = compileNames([])
+/** Names that only Postern or the connection may set. */
+const unsettable = new Set(['hop', 'rebuilt', 'override', 'host', 'cookie', 'framing'])
+
+function checkHeaders(portal: PortalConfig, path: Path, { problems }: Reading): void {
+  const seen = new Map<string, string>()
+  for (const name of Object.keys(portal.headers)) {
+    const at = [...path, 'headers', name]
+    const twin = seen.get(fold(name))
+    if (unsettable.has(kindOf(name)))
+      problems.error(
+        at,
+        'is a header that belongs to the connection or to Postern',
+        'use a name of its own, for example x-account',
+      )
+    else if (twin !== undefined) problems.error(at, `is the same header as ${twin} to many portals`, 'take one of them away')
+    seen.set(fold(name), name)
+  }
+  for (const [index, name] of portal.stripHeaders.entries()) {
+    const kind = kindOf(name)
+    const at = [...path, 'stripHeaders', index]
+    if (kind === 'host' || kind === 'framing' || kind === 'rebuilt')
+      problems.error(at, 'cannot be taken away: every request needs it', 'take it out of the list')
+    else if (kind === 'authorization') problems.error(at, 'has a key of its own', 'write authorization: strip')
+  }
+}
+
+function checkTimes(portal: PortalConfig, path: Path, config: Config, { problems }: Reading): void {
+  const { idle, lifetime } = portal.session
+  if ((idle ?? lifetime) !== undefined && (idle ?? config.session.idle) > (lifetime ?? config.session.lifetime))
+    problems.warning([...path, 'session'], 'idle is longer than lifetime', 'make idle the shorter one')
+}
+
+/** An answer to a callbackUrl elsewhere never reaches us. */
+function checkCallbacks(config: Config, { problems }: Reading): void {
+  if (addressesAreUnsure(config, problems)) return
+  const hosts = config.portals.flatMap((portal) => (findPublicUrl(portal, config) === undefined ? [] : [hostOf(portal, config)]))
+  for (const [index, provider] of config.providers.entries()) {
+    if (provider.protocol !== 'OIDC' || provider.callbackUrl === undefined || !provider.enabled) continue
+    const { hostname } = new URL(provider.callbackUrl)
+    if (!hosts.some((host) => answersFor(host, hostname)))
+      problems.warning(
+        ['providers', index, 'callbackUrl'],
+        'is on a host of no portal: sign-ins would not come back here',
+        'write a URL on the host of a portal',
+      )
+  }
+}
+
+const addressesAreUnsure = ({ portals }: Config, problems: Reading['problems']): boolean =>
+  [['server', 'publicUrl'], ...portals.flatMap((_, index) => ['host', 'publicUrl'].map((key) => ['portals', index, key]))].some(
+    (path) => problems.isSettled(path),
+  )

@@ -1,0 +1,211 @@
+// Config -> everything that serves requests. The only place that knows every stage.
+import { compileRanges } from '../addresses.ts'
+import { createOwnEndpoints } from '../connection/own-endpoints.ts'
+import { createReply } from '../connection/reply.ts'
+import type { Parts } from '../connection/served.ts'
+import { compileFindPortal } from '../destination/find-portal.ts'
+import { compileNames } from '../header-names.ts'
+import type { FlowMemory } from '../identity/flow.ts'
+import { createIdentify } from '../identity/identify.ts'
+import { createProvider } from '../identity/providers/index.ts'
+import type { Revocations } from '../identity/revocations.ts'
+import { createSealer } from '../identity/seal.ts'
+import { createSessionKeeper } from '../identity/session.ts'
+import { createSignIn, type SignIn } from '../identity/sign-in.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Clock, Generation, Portal, Provider, RequestView, Route } from '../types.ts'
+import { createForwarder } from '../upstream/forward.ts'
+import { claimsRead } from './compile-judge.ts'
+import { type CompiledPortal, compilePortal, compileRules, cookieBase, expressionsOf } from './compile-portal.ts'
+import type { Loaded } from './load.ts'
+import type { Config, OidcConfig, ProviderConfig, WebsealConfig } from './schema.ts'
+
+export interface CompileContext {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly number: number
+  /** Outlives generations: a reload brings no ended session back. */
+  readonly revocations: Revocations
+  /** Outlives generations: a reload forgets no used and no waiting sign-in. */
+  readonly memory: FlowMemory
+  readonly egressProxy: (url: string) => string | undefined
+}
+
+export interface CompiledGeneration {
+  readonly parts: Parts
+  readonly signIn: SignIn
+  readonly providers: ReadonlyMap<string, Provider>
+  readonly sessions: () => number
+}
+
+export function compile(loaded: Loaded, context: CompileContext): CompiledGeneration {
+  const { config } = loaded
+  const enabled = config.providers.filter((provider) => provider.enabled)
+  const providers = new Map(enabled.map((provider) => [provider.name, compileProvider(provider, loaded, context)] as const))
+  const providerRules = new Map(enabled.map((provider) => [provider.name, compileRules(provider.rules, loaded)] as const))
+  const portals = config.portals.map((portal) => compilePortal(portal, loaded, providers, providerRules, context.metrics))
+  const byName = new Map(portals.map(({ portal }) => [portal.name, portal] as const))
+
+  const sealer = createSealer(config.session.keys)
+  const keeper = createSessionKeeper({ sealer, claims: config.session.claims, revocations: context.revocations })
+  const identify = createIdentify(keeper)
+  const { basePath } = config.server
+  const signIn = createSignIn({
+    basePath,
+    portals: byName,
+    keeper,
+    identify,
+    sealer,
+    revocations: context.revocations,
+    memory: context.memory,
+    log: context.log,
+    clock: context.clock,
+    onSignIn: context.metrics.signIn,
+  })
+  const signInPath = compileSignInPath(basePath)
+  const routers = new Map(portals.map(({ portal, findRoute }) => [portal, findRoute] as const))
+
+  const generation: Generation = {
+    number: context.number,
+    basePath,
+    portals: byName,
+    findPortal: compileFindPortal(portals),
+    findRoute: (portal, path, method): Route | undefined => routers.get(portal)?.(path, method),
+    identify,
+    ownEndpoint: compileOwnEndpoint(config, portals),
+    signInPath,
+    close: async () => void (await Promise.all([...providers.values()].map((provider) => provider.close?.()))),
+  }
+  const reply = createReply(config.pages, (request, decision) => {
+    const path = decision.portal && decision.identity && signInPath(decision.portal, request.path + request.query)
+    return path ? `${path}&as=other` : undefined
+  })
+  return {
+    signIn,
+    providers,
+    sessions: () => keeper.size(),
+    parts: {
+      generation,
+      reply,
+      own: createOwnEndpoints(signIn, reply),
+      trust: { isTrustedProxy: compileRanges(config.server.trustedProxies) },
+      forwarder: createForwarder({
+        engine: config.server.engine,
+        clock: context.clock,
+        timeouts: config.server.timeouts,
+        classify: compileNames(namesWeSet(config)),
+        cookiePrefixes: cookiePrefixes(config),
+      }),
+      credentials: new Map(enabled.map((provider) => [provider.name, provider.credentialsName ?? ''] as const)),
+      healthPath: config.server.healthPath,
+    },
+  }
+}
+
+function compileProvider(config: ProviderConfig, loaded: Loaded, context: CompileContext): Provider {
+  return config.protocol === 'OIDC'
+    ? createProvider(oidcOptions(config, loaded, context), context)
+    : createProvider(websealOptions(config, loaded.config), context)
+}
+
+function oidcOptions(config: OidcConfig, loaded: Loaded, context: CompileContext) {
+  const portals = loaded.config.portals.filter((portal) => portal.providers.includes(config.name))
+  const expressions = [
+    ...portals.flatMap((portal) => expressionsOf(portal, loaded)),
+    ...compileRules(config.rules, loaded).map((rule) => rule.expression),
+  ]
+  const wanted = new Set(claimsRead(expressions))
+  if (expressions.some((expression) => expression.reads.facts.has('groups'))) wanted.add(config.groupsAttribute)
+  const anyEndpoint = config.discoveryUri ?? config.issuer ?? config.tokenEndpoint
+  const egressProxy =
+    anyEndpoint === undefined ? undefined : (loaded.config.server.egressProxy ?? context.egressProxy(anyEndpoint))
+  return { ...config, wantedClaims: wanted, ...(egressProxy ? { egressProxy } : {}) }
+}
+
+/** Nobody named by WebSEAL may sign in where one of its portals offers that; elsewhere the door stays shut. */
+function websealOptions(config: WebsealConfig, whole: Config) {
+  const others = whole.portals.filter((portal) => portal.providers.includes(config.name)).flatMap((portal) => portal.providers)
+  const canSignIn = whole.providers.some(
+    (provider) => provider.enabled && provider.protocol === 'OIDC' && others.includes(provider.name),
+  )
+  return { ...config, onMissing: config.onMissing ?? (canSignIn ? ('login' as const) : ('deny' as const)) }
+}
+
+/** Names only we may set: what portals receive, what header-trusting providers read, what the operator adds. */
+function namesWeSet(config: Config): readonly string[] {
+  const portals = config.portals.flatMap((portal) => [...Object.keys(portal.headers), ...portal.stripHeaders])
+  const providers = config.providers.flatMap((provider) => (provider.protocol === 'WEBSEAL' ? websealNames(provider) : []))
+  return [...portals, ...providers]
+}
+const websealNames = ({
+  userHeader,
+  groupsHeader,
+  clientIpHeader,
+  clientAddressHeader,
+  passThrough,
+}: WebsealConfig): readonly string[] =>
+  [userHeader, groupsHeader, clientIpHeader, clientAddressHeader, ...passThrough].filter((name) => name !== undefined)
+
+const cookiePrefixes = (config: Config): readonly string[] => [
+  ...new Set([`${cookieBase(config, true)}-`, `${cookieBase(config, false)}-`]),
+]
+
+function compileSignInPath(basePath: string): (portal: Portal, returnTo: string) => string | undefined {
+  return (portal, returnTo) => {
+    const login = portal.providers.filter((provider) => provider.login)
+    const only = login.length === 1 ? login[0]?.name : portal.defaultProvider
+    if (login.length === 0) return undefined
+    return `${basePath}/${only === undefined ? 'login' : `start/${encodeURIComponent(only)}`}?return=${encodeURIComponent(returnTo)}`
+  }
+}
+
+interface ExplicitCallback {
+  readonly provider: string
+  readonly own: readonly (readonly [string, string])[]
+}
+
+/** basePath, pkms pages, and callback URLs registered at other paths: those are ours only with every parameter of their own and a state. */
+function compileOwnEndpoint(
+  config: Config,
+  portals: readonly CompiledPortal[],
+): (request: RequestView, portal: Portal) => string | undefined {
+  const { basePath } = config.server
+  const explicit = new Map<string, ExplicitCallback[]>()
+  for (const { portal } of portals) {
+    for (const [provider, uri] of portal.redirectUris) {
+      const url = new URL(uri)
+      const key = `${url.hostname.toLowerCase()} ${url.pathname}`
+      if (url.pathname === `${basePath}/callback/${encodeURIComponent(provider)}` && url.search === '') continue
+      const known = explicit.get(key) ?? []
+      if (!known.some((callback) => callback.provider === provider))
+        explicit.set(key, [...known, { provider, own: [...url.searchParams] }])
+    }
+  }
+  return (request, portal) => {
+    const { path } = request
+    if (explicit.size > 0 && request.query !== '') {
+      const provider = callbackFor(explicit.get(`${request.host} ${path}`), request.query)
+      if (provider !== undefined) return `/callback/${encodeURIComponent(provider)}`
+    }
+    if (path.startsWith(basePath) && (path.length === basePath.length || path.charCodeAt(basePath.length) === 47))
+      return path.slice(basePath.length) || '/'
+    if (portal.compat === 'webseal' && path.startsWith('/pkms')) return pkmsPage(path, request.query)
+    return undefined
+  }
+}
+
+function callbackFor(callbacks: readonly ExplicitCallback[] | undefined, query: string): string | undefined {
+  if (!callbacks) return undefined
+  const given = new URLSearchParams(query)
+  if (!given.has('state') || !(given.has('code') || given.has('error'))) return undefined
+  return callbacks.find(({ own }) => own.every(([name, value]) => given.getAll(name).includes(value)))?.provider
+}
+
+function pkmsPage(path: string, query: string): string | undefined {
+  if (path === '/pkmslogout') return '/logout'
+  if (path !== '/pkmsoidc') return undefined
+  const provider = new URLSearchParams(query).get('iss')
+  return provider === null ? '/login' : `/start/${encodeURIComponent(provider)}`
+}

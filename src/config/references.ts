@@ -1,0 +1,82 @@
+// `${env:NAME}` and `${file:/path}` in texts. What comes out of one is a secret from then on, whatever key it stands at.
+import type { Path } from './positions.ts'
+import { Reading } from './reading.ts'
+import { putAt, texts } from './tree.ts'
+
+const reference = /\$\{(env|file):([^}]*)\}/g
+/** What people write who expect a shell. */
+const shellLike = /\$\{[A-Za-z_][A-Za-z0-9_]*\}/
+
+/** Rules, header expressions and `when` are JSONata, in which `${` means something else. */
+const isExpression = (path: Path): boolean =>
+  path.includes('rules') || path.at(-1) === 'when' || (path[0] === 'portals' && path[2] === 'headers')
+
+/** Expands every reference in place. */
+export async function expandReferences(tree: unknown, reading: Reading): Promise<void> {
+  const standIns = new Map<string, string>()
+  for (const { path, value } of [...texts(tree)]) {
+    if (isExpression(path)) refuseIn(path, value, reading)
+    else if (value.search(reference) >= 0) putAt(tree, path, await expanded(path, value, reading, standIns))
+    else if (shellLike.test(value)) {
+      reading.problems.warning(
+        path,
+        'looks like a reference but is taken as it stands',
+        'write ${env:NAME} for an environment variable',
+      )
+    }
+  }
+}
+
+function refuseIn(path: Path, value: string, reading: Reading): void {
+  const at = value.search(reference)
+  if (at < 0) return
+  const place = reading.problems.positions.locateInside(path, value, at)
+  reading.problems.error(
+    path,
+    'references are not expanded in rules and expressions',
+    'take it out: expressions see the facts only',
+    place,
+  )
+  reading.problems.settle(path)
+}
+
+async function expanded(path: Path, value: string, reading: Reading, standIns: Map<string, string>): Promise<string> {
+  let result = ''
+  let from = 0
+  for (const match of value.matchAll(reference)) {
+    const [whole, kind = '', name = ''] = match
+    const found = reading.withoutSecrets === true ? undefined : await resolved(kind, name.trim(), path, reading)
+    result += value.slice(from, match.index) + (found ?? standIn(whole, standIns))
+    from = match.index + whole.length
+  }
+  reading.markFromReference(path)
+  return result + value.slice(from)
+}
+
+/** The same reference is the same stand-in, so that names still meet. */
+function standIn(whole: string, standIns: Map<string, string>): string {
+  const known = standIns.get(whole) ?? `reference-${standIns.size + 1}-without-secret`
+  standIns.set(whole, known)
+  return known
+}
+
+/** Undefined where there is nothing, with the problem said, unless stand-ins are wanted. */
+async function resolved(kind: string, name: string, path: Path, reading: Reading): Promise<string | undefined> {
+  const missing = (message: string, advice: string): undefined => {
+    if (reading.withoutSecrets === 'missing') return undefined
+    reading.problems.error(path, message, advice)
+    reading.problems.settle(path)
+    return undefined
+  }
+  if (name === '')
+    return missing(
+      `the reference names no ${kind === 'env' ? 'variable' : 'file'}`,
+      `write \${${kind}:${kind === 'env' ? 'NAME' : '/path'}}`,
+    )
+  if (kind === 'env')
+    return reading.env[name] ?? missing(`the environment variable ${name} is not set`, 'set it, or check with --without-secrets')
+  const file = Reading.nameFrom(reading.problems.positions.fileOf(path), name)
+  const read = await reading.text(file)
+  if ('trouble' in read) return missing(`the file ${file} ${read.trouble}`, 'create it, or check with --without-secrets')
+  return read.text.replace(/[\r\n]+$/, '')
+}

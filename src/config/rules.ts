@@ -1,0 +1,174 @@
+// The rules and header expressions a configuration names: read, compiled and looked over, each complaint at its place.
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { compileExpression, type Expression, ExpressionError } from '../expression/compile.ts'
+import { lintRule } from '../expression/lint.ts'
+import { type RuleCase, readRuleFile } from '../permission/rule-file.ts'
+import { casesBeside, checkInlineCases } from './cases.ts'
+import { nearest } from './did-you-mean.ts'
+import { type Path, type Place, placeAt } from './positions.ts'
+import { Reading } from './reading.ts'
+import type { Config, RuleReference } from './schema.ts'
+
+/** A rule as it was found, in a file or written on the spot. */
+export interface LoadedRule {
+  readonly file: string
+  /** JSONata or the simple dialect. */
+  readonly source: string
+  readonly message?: string
+  /** Of the source's first character. */
+  readonly position: { readonly line: number; readonly column: number }
+}
+export interface LoadedRules {
+  readonly rules: ReadonlyMap<string, LoadedRule>
+  /** Names of files in rulesDir that nothing names. */
+  readonly unused: readonly string[]
+}
+/** From an offset in an expression to its place. */
+type Locate = (offset: number) => Place
+
+/** Reads every rule that is named and checks every expression of the configuration. */
+export async function loadRules(config: Config, reading: Reading): Promise<LoadedRules> {
+  const folder = Reading.nameFrom(reading.problems.positions.fileOf(['rulesDir']), config.rulesDir)
+  const rules = new Map<string, LoadedRule>()
+  const there = await namesIn(folder)
+  for (const { path, reference } of references(config)) {
+    if (reading.problems.isSettled(path)) continue
+    if (typeof reference !== 'string') await inlineRule(reference, path, rules, reading)
+    else if (!rules.has(reference)) await ruleFile(reference, { path, folder, there }, rules, reading)
+  }
+  checkHeaderExpressions(config, reading)
+  checkAttributes(config, reading)
+  return { rules, unused: there.filter((name) => !rules.has(name)) }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  const files = await readdir(folder).catch(() => [])
+  return files
+    .filter((file) => file.endsWith('.jsonata'))
+    .map((file) => file.slice(0, -'.jsonata'.length))
+    .sort()
+}
+
+interface Reference {
+  readonly path: Path
+  readonly reference: RuleReference
+}
+/** Files before rules written on the spot, so that a name taken twice is said of the latter. */
+function references(config: Config): readonly Reference[] {
+  const listed = (list: readonly RuleReference[], path: Path) =>
+    list.map((reference, index) => ({ path: [...path, 'rules', index], reference }))
+  const all = [
+    ...config.providers.flatMap((provider, index) => listed(provider.rules, ['providers', index])),
+    ...config.portals.flatMap((portal, index) => [
+      ...listed(portal.rules, ['portals', index]),
+      ...portal.routes.flatMap((route, at) => listed(route.rules, ['portals', index, 'routes', at])),
+    ]),
+  ]
+  return [
+    ...all.filter(({ reference }) => typeof reference === 'string'),
+    ...all.filter(({ reference }) => typeof reference !== 'string'),
+  ]
+}
+
+interface Named {
+  readonly path: Path
+  readonly folder: string
+  readonly there: readonly string[]
+}
+async function ruleFile(
+  name: string,
+  { path, folder, there }: Named,
+  rules: Map<string, LoadedRule>,
+  reading: Reading,
+): Promise<void> {
+  const file = join(folder, `${name}.jsonata`)
+  const read = await reading.text(file)
+  if ('trouble' in read) {
+    const meant = nearest(name, there)
+    return reading.problems.error(
+      path,
+      `there is no rule ${reading.show(path, name)}: ${file} ${read.trouble}`,
+      meant ? `did you mean ${meant}?` : 'create the file, or write { name, when }',
+    )
+  }
+  const { source, message, offset } = readRuleFile(read.text, name)
+  const locate: Locate = (at) => placeAt({ file, text: read.text }, offset + at)
+  const { line, column } = locate(0)
+  rules.set(name, { file, source, ...(message !== undefined && { message }), position: { line, column } })
+  if (compiled(source, 'rule', path, locate, reading))
+    lint(source, await casesBeside(file, path, locate(0), reading), path, locate, reading)
+}
+
+async function inlineRule(
+  rule: Exclude<RuleReference, string>,
+  path: Path,
+  rules: Map<string, LoadedRule>,
+  reading: Reading,
+): Promise<void> {
+  const { positions } = reading.problems
+  const at = [...path, 'when']
+  if (reading.problems.isSettled(at)) return
+  const locate: Locate = (offset) => positions.locateInside(at, rule.when, offset)
+  const { line, column } = locate(0)
+  const known = rules.get(rule.name)
+  if (known && known.source !== rule.when)
+    return reading.problems.error([...path, 'name'], 'another rule has this name', 'give each rule a name of its own')
+  rules.set(rule.name, {
+    file: positions.fileOf(at),
+    source: rule.when,
+    ...(rule.message !== undefined && { message: rule.message }),
+    position: { line, column },
+  })
+  const expression = compiled(rule.when, 'rule', at, locate, reading)
+  if (!expression) return
+  lint(rule.when, rule.cases, at, locate, reading)
+  await checkInlineCases(expression, rule.cases ?? [], path, reading)
+}
+
+/** The expression; undefined where it cannot be used, with the problem said. */
+function compiled(
+  source: string,
+  use: 'rule' | 'value',
+  path: Path,
+  locate: Locate,
+  { problems }: Reading,
+): Expression | undefined {
+  try {
+    return compileExpression(source, use)
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error
+    problems.error(path, error.message, error.advice, locate(error.offset))
+    return undefined
+  }
+}
+
+function lint(source: string, cases: readonly RuleCase[] | undefined, path: Path, locate: Locate, { problems }: Reading): void {
+  for (const { offset, message, advice } of lintRule(source, cases)) problems.warning(path, message, advice, locate(offset))
+}
+
+function checkHeaderExpressions(config: Config, reading: Reading): void {
+  for (const [index, portal] of config.portals.entries()) {
+    for (const [name, header] of Object.entries(portal.headers)) {
+      const path = ['portals', index, 'headers', name, ...(typeof header === 'string' ? [] : ['value'])]
+      if (!reading.problems.isSettled(path)) checkValue(typeof header === 'string' ? header : header.value, path, reading)
+    }
+  }
+}
+
+/** A claim's name, or JSONata over the claims. */
+function checkAttributes(config: Config, reading: Reading): void {
+  for (const [index, provider] of config.providers.entries()) {
+    if (provider.protocol !== 'OIDC') continue
+    for (const key of ['accountAttribute'] as const) {
+      const path = ['providers', index, key]
+      const isClaimName = /^[\w.:/@-]+$/.test(provider[key])
+      if (!isClaimName && !reading.problems.isSettled(path) && !reading.isFromReference(path))
+        checkValue(provider[key], path, reading)
+    }
+  }
+}
+
+function checkValue(source: string, path: Path, reading: Reading): void {
+  compiled(source, 'value', path, (offset) => reading.problems.positions.locateInside(path, source, offset), reading)
+}

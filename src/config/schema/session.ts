@@ -1,0 +1,40 @@
+// The `session` section: how long a sign-in lasts and what the cookie looks like.
+import { z } from 'zod'
+import { someTime, text } from './values.ts'
+
+const isKey = (value: string): boolean => /^[A-Za-z0-9_-]{43}=?$/.test(value) && Buffer.from(value, 'base64url').length === 32
+
+/** Where an unresolved reference stands (`--without-secrets`): 32 zero bytes. Never reaches a start. */
+export const dummyKey = Buffer.alloc(32).toString('base64url')
+
+export const sessionSchema = z.strictObject({
+  store: z
+    .literal('cookie', { error: 'this version keeps sessions in the cookie only → write cookie, or leave the key out' })
+    .prefault('cookie')
+    .describe('Where sessions live.'),
+  keys: z
+    .array(z.string().refine(isKey, 'is not base64url of 32 bytes → run `postern keygen` and put what it prints into a secret'), {
+      error: 'is missing → run `postern keygen` and name a secret that holds the result',
+    })
+    .min(1, 'holds no key → run `postern keygen` and name a secret that holds the result')
+    .describe('base64url of 32 bytes each. The first seals, all open: rotation signs nobody out.'),
+  idle: someTime.prefault('30m').describe('A session ends after this long without a request.'),
+  lifetime: someTime.prefault('8h').describe('A session ends after this long in any case.'),
+  claims: z.array(text).prefault([]).describe('Keep only these claims in the session. Empty: all.'),
+  cookie: z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{1,64}$/, 'is no cookie name → use letters, digits, hyphen and underscore')
+        .prefault('auto')
+        .describe('`auto`: `__Host-postern` where the portal is https, `postern` where it is http.'),
+      sameSite: z
+        .enum(['lax', 'none'], {
+          error: 'must be lax or none → write lax (strict would lose the session on the way back from the provider)',
+        })
+        .prefault('lax')
+        .describe('`none` only where a portal lives in a frame of another site.'),
+    })
+    .prefault({})
+    .describe('The session cookie.'),
+})

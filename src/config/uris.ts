@@ -1,0 +1,39 @@
+// Addresses that follow from the configuration: what people type, and what is registered at the provider.
+import type { Config, OidcConfig, PortalConfig } from './schema.ts'
+
+const isWildcard = (host: string | undefined): boolean => host?.startsWith('*') ?? false
+
+/** Scheme, host and port people type; undefined where the configuration does not say it. */
+export function findPublicUrl(portal: PortalConfig, config: Config): string | undefined {
+  const { publicUrl } = config.server
+  if (portal.publicUrl !== undefined) return portal.publicUrl
+  if (publicUrl === undefined || portal.host === undefined || isWildcard(portal.host)) return publicUrl
+  const url = new URL(publicUrl)
+  url.hostname = portal.host
+  return url.origin
+}
+
+/**
+ * `https://home.company.com`: the portal's own, else scheme and port of `server.publicUrl` with the portal's host; for a wildcard
+ * host `server.publicUrl` itself. Throws TypeError where neither is given: load.ts refuses that.
+ */
+export function publicUrlOf(portal: PortalConfig, config: Config): string {
+  const url = findPublicUrl(portal, config)
+  if (url === undefined) throw new TypeError(`portal ${portal.name} has no publicUrl`)
+  return url
+}
+
+/** The host a portal answers for: exact, `*.company.com`, or `*`. */
+export function hostOf(portal: PortalConfig, config: Config): string {
+  return portal.host ?? new URL(publicUrlOf(portal, config)).hostname
+}
+
+/** The redirect URI of a sign-in provider at a portal, exactly as it is sent. */
+export function redirectUriOf(provider: string, portal: PortalConfig, config: Config): string {
+  const found = config.providers.find((one): one is OidcConfig => one.protocol === 'OIDC' && one.name === provider)
+  return found?.callbackUrl ?? `${publicUrlOf(portal, config)}${config.server.basePath}/callback/${encodeURIComponent(provider)}`
+}
+
+/** Where a provider sends people after signing them out. */
+export const postLogoutUriOf = (portal: PortalConfig, config: Config): string =>
+  `${publicUrlOf(portal, config)}${config.server.basePath}/signed-out`

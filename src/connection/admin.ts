@@ -1,0 +1,78 @@
+// The admin listener: what is being served, and what was wrong with the last reload. Never a secret.
+import { timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import express from 'express'
+import { isLoopbackHost } from '../addresses.ts'
+import { foldHost } from '../destination/find-portal.ts'
+import type { Problem } from '../errors.ts'
+import type { Portal, Provider } from '../types.ts'
+
+export interface Admin {
+  readonly token?: string
+  readonly generation: () => number
+  readonly portals: () => ReadonlyMap<string, Portal>
+  readonly providers: () => readonly ProviderEntry[]
+  /** Of the last reload; empty where it went well. */
+  readonly problems: () => readonly Problem[]
+}
+export interface ProviderEntry {
+  readonly name: string
+  readonly protocol: string
+  readonly enabled: boolean
+  readonly provider?: Provider
+}
+
+export function createAdmin(admin: Admin): (incoming: IncomingMessage, response: ServerResponse) => void {
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', false)
+  app.use((request, response, next) => {
+    response.set('Cache-Control', 'no-store')
+    if (admin.token !== undefined) {
+      if (!sameText(request.headers.authorization ?? '', `Bearer ${admin.token}`))
+        return void response
+          .status(401)
+          .set('WWW-Authenticate', 'Bearer realm="admin"')
+          .json({ title: 'Not accepted', status: 401 })
+    } else if (!isLoopbackHost(foldHost(request.headers.host ?? '') ?? '')) {
+      // a web page must not reach this listener under a name of its own (DNS rebinding)
+      return void response.status(403).json({ title: 'No access', status: 403 })
+    }
+    next()
+  })
+  app.get('/config', (_request, response) => void response.json(describeConfiguration(admin)))
+  app.use((_request, response) => void response.status(404).json({ title: 'Not found', status: 404 }))
+  return app
+}
+
+function describeConfiguration(admin: Admin): object {
+  const portals = [...admin.portals().values()]
+  const users = (name: string) => portals.filter((portal) => portal.providers.some((provider) => provider.name === name))
+  return {
+    generation: admin.generation(),
+    problems: admin.problems(),
+    providers: admin.providers().map(({ name, protocol, enabled, provider }) => ({
+      name,
+      protocol,
+      enabled,
+      ...(provider?.status ? { status: provider.status() } : {}),
+      redirectUris: users(name).flatMap((portal) => portal.redirectUris.get(name) ?? []),
+      portals: users(name).map((portal) => portal.name),
+    })),
+    portals: portals.map(({ name, origin, path, upstream, mode, routes }) => ({
+      name,
+      publicUrl: origin,
+      path,
+      upstream: upstream.origin,
+      mode,
+      routes: routes.map(({ pattern, access }) => ({ path: pattern || '(else)', access })),
+    })),
+  }
+}
+
+function sameText(given: string, wanted: string): boolean {
+  const a = Buffer.from(given)
+  const b = Buffer.from(wanted)
+  return a.length === b.length && timingSafeEqual(a, b)
+}

@@ -1,0 +1,251 @@
+// node request -> RequestView. Owns reading the wire: one host, one path, who the peer is. What is ambiguous is refused here.
+
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { canonicalAddress } from '../addresses.ts'
+import { canonicalPath, splitTarget } from '../destination/canonical-path.ts'
+import { foldHost } from '../destination/find-portal.ts'
+import type { Reason } from '../errors.ts'
+import type { Peer, RequestView } from '../types.ts'
+
+/** What of a generation the reading depends on. */
+export interface Trust {
+  readonly isTrustedProxy: (address: string) => boolean
+}
+
+const noLines: readonly string[] = Object.freeze([])
+const peers = new WeakMap<Socket, { readonly trust: Trust; readonly peer: Peer }>()
+
+/** The other end of the connection, judged once per connection and generation. */
+function peerOf(socket: Socket, trust: Trust): Peer {
+  const known = peers.get(socket)
+  if (known && known.trust === trust) return known.peer
+  const address = canonicalAddress(socket.remoteAddress ?? '') ?? ''
+  const peer: Peer = {
+    address,
+    isTrustedProxy: address !== '' && trust.isTrustedProxy(address),
+    certificateNames: certificateNames(socket),
+  }
+  peers.set(socket, { trust, peer })
+  return peer
+}
+
+/** Names of a client certificate that the listener has verified. RFC 6125: subject alternative names, and the subject. */
+function certificateNames(socket: Socket): readonly string[] {
+  const tls = socket as TLSSocket
+  if (!tls.encrypted || !tls.authorized) return noLines
+  const certificate = tls.getPeerCertificate()
+  if (!certificate?.subject) return noLines
+  const subject = Object.entries(certificate.subject).map(([key, value]) => `${key}=${[value].flat().join('+')}`)
+  const alternative = (certificate.subjectaltname ?? '').split(', ').filter(Boolean)
+  return [
+    certificate.subject.CN ?? '',
+    subject.join(','),
+    ...alternative,
+    ...alternative.map((name) => name.replace(/^[A-Za-z ]+:/, '')),
+  ]
+    .flat()
+    .filter(Boolean)
+}
+
+class IncomingView implements RequestView {
+  readonly id: string
+  readonly method: string
+  readonly host: string
+  readonly path: string
+  readonly query: string
+  readonly encodedSlash: boolean
+  readonly cookies: string
+  readonly peer: Peer
+  readonly upgrade: boolean
+  readonly form?: URLSearchParams
+  // not #private: a view is also seen through Object.create, with one fact changed
+  private readonly raw: readonly string[]
+  private readonly trust: Trust
+  private client: string | null | undefined
+
+  constructor(
+    incoming: IncomingMessage,
+    read: {
+      id: string
+      host: string
+      path: string
+      query: string
+      encodedSlash: boolean
+      cookies: string
+      peer: Peer
+      upgrade: boolean
+      trust: Trust
+    },
+  ) {
+    this.raw = incoming.rawHeaders
+    this.trust = read.trust
+    this.id = read.id
+    this.method = incoming.method ?? ''
+    this.host = read.host
+    this.path = read.path
+    this.query = read.query
+    this.encodedSlash = read.encodedSlash
+    this.cookies = read.cookies
+    this.peer = read.peer
+    this.upgrade = read.upgrade
+  }
+
+  lines(name: string): readonly string[] {
+    return linesOf(this.raw, name)
+  }
+
+  get clientAddress(): string | null {
+    if (this.client === undefined) this.client = clientAddress(this.peer, linesOf(this.raw, 'x-forwarded-for'), this.trust)
+    return this.client
+  }
+
+  get navigation(): boolean {
+    if (this.lines('sec-purpose').length > 0 || this.lines('purpose').length > 0 || this.upgrade) return false
+    const mode = this.lines('sec-fetch-mode')[0]
+    if (mode !== undefined) return mode === 'navigate' && !this.frame
+    return (this.method === 'GET' || this.method === 'HEAD') && prefersHtml(this.lines('accept').join(','))
+  }
+
+  get frame(): boolean {
+    const destination = this.lines('sec-fetch-dest')[0]
+    return (
+      destination === 'iframe' ||
+      destination === 'frame' ||
+      destination === 'embed' ||
+      destination === 'object' ||
+      destination === 'fencedframe'
+    )
+  }
+}
+
+function linesOf(raw: readonly string[], name: string): readonly string[] {
+  let found: string[] | undefined
+  for (let i = 0; i < raw.length; i += 2) {
+    const candidate = raw[i] as string
+    if (candidate.length === name.length && (candidate === name || candidate.toLowerCase() === name)) {
+      found ??= []
+      found.push(raw[i + 1] as string)
+    }
+  }
+  return found ?? noLines
+}
+
+/**
+ * From the TCP peer, while the address is a trusted proxy, the next from the right of `X-Forwarded-For`; the first untrusted one
+ * is the client. Null where it cannot be known (a chain that is not addresses, a trusted proxy that names nobody).
+ */
+function clientAddress(peer: Peer, forwardedFor: readonly string[], trust: Trust): string | null {
+  if (peer.address === '') return null
+  if (!peer.isTrustedProxy) return peer.address
+  const chain = forwardedFor.join(',').split(',', 128)
+  for (let i = chain.length - 1; i >= 0; i--) {
+    const address = canonicalAddress(withoutPort((chain[i] as string).trim()))
+    if (address === undefined) return null
+    if (!trust.isTrustedProxy(address)) return address
+  }
+  return null
+}
+
+/** Some proxies write `10.0.0.1:1234` or `[::1]:1234`. */
+const withoutPort = (text: string): string => text.replace(/^\[([^\]]*)\](?::\d+)?$|^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1$2')
+
+/** `text/html` at least as wanted as anything else that is named; `*\/*` alone is a program (RFC 9110 section 12.5.1). */
+function prefersHtml(accept: string): boolean {
+  let html = 0
+  let other = 0
+  for (const part of accept.split(',', 32)) {
+    const [type, ...parameters] = part.trim().toLowerCase().split(';')
+    const q = Number(parameters.map((text) => /^\s*q=([\d.]+)\s*$/.exec(text)?.[1]).find((text) => text !== undefined) ?? 1)
+    if (type === 'text/html' || type === 'application/xhtml+xml') html = Math.max(html, q)
+    else if (type !== '*/*') other = Math.max(other, q)
+  }
+  return html > 0 && html >= other
+}
+
+const hosts = new Map<string, string>()
+function hostOf(raw: string): string | undefined {
+  const known = hosts.get(raw)
+  if (known !== undefined) return known
+  const folded = foldHost(raw)
+  if (folded !== undefined && hosts.size < 1024) hosts.set(raw, folded)
+  return folded
+}
+
+/** An id that a trusted proxy gave, when it is harmless; else a new one. */
+const requestId = (peer: Peer, given: string | undefined): string =>
+  given !== undefined && peer.isTrustedProxy && /^[A-Za-z0-9._-]{8,128}$/.test(given) ? given : randomUUID()
+
+export interface Refused {
+  readonly id: string
+  readonly reason: Reason
+  readonly detail: string
+  readonly peer: Peer
+  /** For the log, cut to a line. */
+  readonly path: string
+  readonly html: boolean
+}
+
+/** Reads a request, or says why it is refused (the connection is then closed). */
+export function readRequest(incoming: IncomingMessage, trust: Trust, upgrade: boolean): RequestView | Refused {
+  const raw = incoming.rawHeaders
+  let host: string | undefined
+  let hosts = 0
+  let cookies = ''
+  let givenId: string | undefined
+  let transferEncoding = false
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string
+    switch (name.length) {
+      case 4:
+        if (name === 'Host' || name === 'host' || name.toLowerCase() === 'host') {
+          hosts++
+          host = raw[i + 1] as string
+        }
+        break
+      case 6:
+        if (name.toLowerCase() === 'cookie') cookies = cookies === '' ? (raw[i + 1] as string) : `${cookies}; ${raw[i + 1]}`
+        break
+      case 12:
+        if (name.toLowerCase() === 'x-request-id') givenId = raw[i + 1] as string
+        break
+      case 17:
+        if (name.toLowerCase() === 'transfer-encoding') transferEncoding = true
+        break
+    }
+  }
+  const peer = peerOf(incoming.socket, trust)
+  const id = requestId(peer, givenId)
+  const target = incoming.url ?? ''
+  const refuse = (reason: Reason, detail: string): Refused => ({
+    id,
+    reason,
+    detail,
+    peer,
+    path: target.slice(0, 256).split('?')[0] ?? '',
+    html: prefersHtml(linesOf(raw, 'accept').join(',')),
+  })
+  if (hosts !== 1 || host === undefined) return refuse('host-invalid', `${hosts} Host headers`)
+  const folded = hostOf(host)
+  if (folded === undefined) return refuse('host-invalid', 'the Host header is no host name')
+  if (transferEncoding && incoming.httpVersionMinor === 0) return refuse('bad-request', 'Transfer-Encoding in HTTP/1.0')
+  if (target === '*' || incoming.method === 'CONNECT') return refuse('method-refused', 'this target takes no request')
+  const split = splitTarget(target)
+  const canonical = split && canonicalPath(split.path)
+  if (!split || !canonical) return refuse('path-refused', 'the request target is not in canonical form')
+  return new IncomingView(incoming, {
+    id,
+    host: folded,
+    path: canonical.path,
+    query: split.query,
+    encodedSlash: canonical.encodedSlash,
+    cookies,
+    peer,
+    upgrade,
+    trust,
+  })
+}
+
+export const isRefused = (read: RequestView | Refused): read is Refused => 'reason' in read

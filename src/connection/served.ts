@@ -1,0 +1,39 @@
+// What the doors hold of one configuration, and how many requests still hold it: a reload closes the old one when its last ends.
+
+import type { Generation } from '../types.ts'
+import type { Forwarder } from '../upstream/forward.ts'
+import type { OwnEndpoints } from './own-endpoints.ts'
+import type { Reply } from './reply.ts'
+import type { Trust } from './request-view.ts'
+
+export interface Parts {
+  readonly generation: Generation
+  readonly trust: Trust
+  readonly forwarder: Forwarder
+  readonly reply: Reply
+  readonly own: OwnEndpoints
+  /** Provider name -> `credentialsName`, for the access log. */
+  readonly credentials: ReadonlyMap<string, string>
+  /** Exact path answered `ok` for any Host; empty: none. */
+  readonly healthPath: string
+}
+
+export class Served {
+  readonly parts: Parts
+  #holders = 1
+
+  constructor(parts: Parts) {
+    this.parts = parts
+  }
+
+  hold(): void {
+    this.#holders++
+  }
+
+  /** Closes everything when the last holder lets go; the swap itself lets go once. */
+  release(): void {
+    if (--this.#holders > 0) return
+    void this.parts.forwarder.close().catch(() => undefined)
+    void this.parts.generation.close().catch(() => undefined)
+  }
+}

@@ -1,0 +1,181 @@
+// One request from its first byte to its access line. Carries a decision out; knows nothing of how it was decided.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { decide } from '../decide.ts'
+import { describe, PosternError, type Reason } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Allow, Clock, Decision, RequestView } from '../types.ts'
+import type { Exchange, Outcome } from '../upstream/forward.ts'
+import type { OwnOutcome } from './own-endpoints.ts'
+import type { Served } from './served.ts'
+
+export interface VisitContext {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly clock: Clock
+  /** Monotonic milliseconds, for durations only. */
+  readonly ticks: () => number
+  readonly accessLog: boolean
+}
+
+export interface Upgrade {
+  readonly socket: Duplex
+  readonly head: Buffer
+}
+
+export class Visit implements Exchange {
+  readonly request: RequestView
+  readonly incoming: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #upgrade: Upgrade | undefined
+  readonly #context: VisitContext
+  readonly #served: Served
+  readonly #leave: (served: Served) => void
+  readonly #started: number
+  #decision: Decision | undefined
+  #finished = false
+
+  constructor(
+    context: VisitContext,
+    served: Served,
+    request: RequestView,
+    wire: { incoming: IncomingMessage; response: ServerResponse; upgrade: Upgrade | undefined },
+    leave: (served: Served) => void,
+  ) {
+    this.#context = context
+    this.#served = served
+    this.#started = context.ticks()
+    this.#response = wire.response
+    this.#upgrade = wire.upgrade
+    this.#leave = leave
+    this.incoming = wire.incoming
+    this.request = request
+  }
+
+  /** Only read by upstream/, which is only called with an Allow. */
+  get allow(): Allow {
+    return this.#decision as Allow
+  }
+
+  begin(expectsContinue: boolean): void {
+    try {
+      const decision = decide(this.request, this.#served.parts.generation, this.#context.clock())
+      if (!(decision instanceof Promise)) return this.#carryOut(decision, expectsContinue)
+      decision.then((known) => this.#carryOut(known, expectsContinue)).catch((error: unknown) => this.#fail(error))
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #carryOut(decision: Decision, expectsContinue: boolean): void {
+    this.#decision = decision
+    const { parts } = this.#served
+    const response = this.#response
+    if (response.destroyed || this.incoming.socket.destroyed)
+      return this.#finish({ status: 499, bytes: 0, failure: 'client-gone' })
+    if (decision.kind === 'allow') {
+      if (this.#upgrade) return parts.forwarder.upgrade(this, this.#upgrade.socket, this.#upgrade.head)
+      if (expectsContinue) response.writeContinue()
+      return parts.forwarder.forward(this, response)
+    }
+    if (decision.kind === 'own') {
+      const done = (own: OwnOutcome) => this.#finish(own.sent, own)
+      return parts.own(
+        { request: this.request, portal: decision.portal, endpoint: decision.endpoint, done },
+        this.incoming,
+        response,
+      )
+    }
+    this.#finish(parts.reply.denied(decision, this.request, response))
+  }
+
+  readonly refuse = (reason: Reason, detail: string): void => {
+    this.#context.log.server('warn', 'the portal did not answer as it should', {
+      id: this.request.id,
+      portal: this.#decision?.portal?.name ?? '',
+      reason,
+      detail,
+    })
+    if (!this.#response.headersSent && !this.#response.destroyed) this.#replyWith(reason)
+  }
+
+  readonly done = (outcome: Outcome): void => {
+    if (outcome.upstreamMs !== undefined && this.#decision?.portal)
+      this.#context.metrics.upstream(this.#decision.portal.name, outcome.upstreamMs / 1000)
+    this.#finish(outcome)
+  }
+
+  #replyWith(reason: Reason): void {
+    const { status } = describe(reason)
+    const retryAfter = status === 502 || status === 503 ? { retryAfter: 5 } : {}
+    this.#served.parts.reply.failed({ status, reason, requestId: this.request.id, ...retryAfter }, this.request, this.#response)
+  }
+
+  /** Whatever was thrown on the way: refused with the reason it carries, or as an error of ours; never let through. */
+  #fail(error: unknown): void {
+    const reason: Reason = error instanceof PosternError ? error.reason : 'internal'
+    const detail =
+      error instanceof PosternError ? error.detail : error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error'
+    this.#context.log.server('error', 'a request failed', {
+      id: this.request.id,
+      portal: this.#decision?.portal?.name ?? '',
+      reason,
+      detail,
+    })
+    try {
+      if (this.#response.headersSent || this.#response.destroyed) this.#response.destroy()
+      else this.#replyWith(reason)
+    } finally {
+      this.#finish({ status: describe(reason).status, bytes: 0, failure: reason })
+    }
+  }
+
+  #finish(outcome: Outcome, own?: OwnOutcome): void {
+    if (this.#finished) return
+    this.#finished = true
+    const { log, metrics, ticks, accessLog } = this.#context
+    const decision = this.#decision
+    const ms = ticks() - this.#started
+    metrics.request(decision?.portal?.name ?? '', decision?.kind ?? 'fail', outcome.status, ms / 1000)
+    if (accessLog) this.#logAccess(outcome, ms, own)
+    const detail = outcome.detail ?? own?.detail ?? decision?.detail
+    if (detail !== undefined)
+      log.server('info', 'why', { id: this.request.id, reason: outcome.failure ?? own?.reason ?? decision?.reason ?? '', detail })
+    this.#leave(this.#served)
+  }
+
+  #logAccess(outcome: Outcome, ms: number, own: OwnOutcome | undefined): void {
+    const decision = this.#decision
+    const identity = decision?.identity
+    const provider = own?.provider ?? identity?.provider ?? ''
+    this.#context.log.access({
+      id: this.request.id,
+      method: this.request.method,
+      path: this.request.path,
+      status: outcome.status,
+      ms: Math.round(ms * 1000) / 1000,
+      bytes: outcome.bytes,
+      portal: decision?.portal?.name ?? '',
+      decision: decision?.kind ?? 'fail',
+      reason: outcome.failure ?? own?.reason ?? decision?.reason ?? 'internal',
+      provider,
+      credentials: this.#served.parts.credentials.get(provider) ?? '',
+      rule: decision?.rule ?? '',
+      account: own?.account ?? identity?.account ?? '',
+      clientIp: this.#clientAddress(provider) ?? '',
+    })
+  }
+
+  /** As the trusted source in front says it, where there is one. */
+  #clientAddress(provider: string): string | null {
+    const portal = this.#decision?.portal
+    if (portal && provider !== '') {
+      for (const candidate of portal.providers) {
+        const address = candidate.name === provider ? candidate.clientAddressOf?.(this.request) : undefined
+        if (address !== undefined) return address
+      }
+    }
+    return this.request.clientAddress
+  }
+}

@@ -1,0 +1,91 @@
+// Which portal, which route. Owns host and path matching; knows nothing of who is asking.
+import { domainToASCII } from 'node:url'
+import type { Portal, Route } from '../types.ts'
+import { hasWindowsAlias } from './canonical-path.ts'
+
+/** Lower case, without port and trailing dot; undefined where the text is no host. RFC 9110 section 7.2. */
+export function foldHost(raw: string): string | undefined {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}))(?::\d{1,5})?$/.exec(raw)
+  const host = match?.[1]?.toLowerCase().replace(/\.$/, '')
+  return host === undefined || host === '' || host.includes('..') ? undefined : host
+}
+
+/** The host of a configuration in the form requests have: IDN as punycode. */
+export function foldConfiguredHost(text: string): string {
+  if (text === '*') return text
+  const wildcard = text.startsWith('*.')
+  const ascii = domainToASCII(wildcard ? text.slice(2) : text)
+  return (wildcard ? '*.' : '') + ascii.toLowerCase().replace(/\.$/, '')
+}
+
+export interface Placed {
+  readonly portal: Portal
+  /** As configured: exact, `*.label`, or `*`. */
+  readonly host: string
+}
+
+/** Exact host, then one-label wildcard, then `*`; within a host the longest path on segment borders. */
+export function compileFindPortal(placed: readonly Placed[]): (host: string, path: string) => Portal | undefined {
+  const byHost = new Map<string, Portal[]>()
+  for (const { portal, host } of placed) {
+    const key = foldConfiguredHost(host)
+    byHost.set(
+      key,
+      [...(byHost.get(key) ?? []), portal].sort((a, b) => b.path.length - a.path.length),
+    )
+  }
+  const within = (portals: Portal[] | undefined, path: string) => portals?.find((portal) => owns(portal, path))
+  return (host, path) => {
+    const exact = within(byHost.get(host), path)
+    if (exact) return exact
+    const dot = host.indexOf('.')
+    return (dot < 0 ? undefined : within(byHost.get(`*${host.slice(dot)}`), path)) ?? within(byHost.get('*'), path)
+  }
+}
+
+function owns(portal: Portal, path: string): boolean {
+  if (portal.path === '/') return true
+  const head = path.slice(0, portal.path.length)
+  const same = portal.pathCase === 'insensitive' ? head.toLowerCase() === portal.path.toLowerCase() : head === portal.path
+  return same && (path.length === portal.path.length || path.charCodeAt(portal.path.length) === 47)
+}
+
+/** `*` is any run inside one segment, `**` any number of whole segments. Written in canonical form, non-ASCII as UTF-8 percent. */
+export function compilePattern(pattern: string, pathCase: 'sensitive' | 'insensitive'): (path: string) => boolean {
+  const segments = pattern.split('/').slice(1)
+  const source = segments
+    .map((segment) => (segment === '**' ? '(?:/[^/]*)*' : `/${segment.split(/\*+/).map(literal).join('[^/]*')}`))
+    .join('')
+  const expression = new RegExp(`^${source}$`, pathCase === 'insensitive' ? 'i' : '')
+  return (path) => expression.test(path)
+}
+
+const literal = (text: string): string =>
+  text
+    .replace(/[^\u0000-\u007f]+/g, (run) => encodeURIComponent(run))
+    .replace(/%[0-9a-f]{2}/gi, (code) => code.toUpperCase())
+    .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+export interface Matched {
+  readonly route: Route
+  readonly matches: (path: string) => boolean
+}
+
+/**
+ * First match wins; a route whose method does not match is passed over; GET includes HEAD.
+ * @returns undefined where the path is another name of a file on a case-insensitive portal
+ */
+export function compileFindRoute(
+  matched: readonly Matched[],
+  fallback: Route,
+  pathCase: 'sensitive' | 'insensitive',
+): (path: string, method: string) => Route | undefined {
+  return (path, method) => {
+    if (pathCase === 'insensitive' && hasWindowsAlias(path)) return undefined
+    for (const { route, matches } of matched) {
+      const wanted = route.methods
+      if ((wanted === undefined || wanted.has(method) || (method === 'HEAD' && wanted.has('GET'))) && matches(path)) return route
+    }
+    return fallback
+  }
+}

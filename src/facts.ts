@@ -1,0 +1,66 @@
+// The facts: the only document a rule or header expression sees. Claims at top level, reserved names on top.
+import { canonicalAddress, isPrivateAddress } from './addresses.ts'
+import { reservedNames } from './expression/reads.ts'
+import type { Facts, Identity, Instant, Json, RequestView } from './types.ts'
+
+/**
+ * The facts of one person and one request. `acr`, `auth` and `profile` are missing, not null, where nothing is known: so that
+ * `acr != "weak"` does not hold for nobody's level.
+ * @param portal the portal's name
+ * @param now epoch milliseconds
+ */
+export function factsOf(identity: Identity, request: RequestView, portal: string, now: Instant): Facts {
+  const address = request.clientAddress === null ? undefined : canonicalAddress(request.clientAddress)
+  return {
+    ...unreserved(identity.claims),
+    claims: identity.claims,
+    account: identity.account,
+    groups: identity.groups,
+    provider: identity.provider,
+    portal,
+    client_ip: address ?? null,
+    is_client_ip_private: address !== undefined && isPrivateAddress(address),
+    is_system: false,
+    request: { method: request.method, path: request.path, query: request.query.replace(/^\?/, ''), host: request.host },
+    authenticated_at: identity.authenticatedAt,
+    now,
+    ...(identity.assurance !== undefined && { acr: identity.assurance }),
+  }
+}
+
+function unreserved(claims: Readonly<Record<string, Json>>): Record<string, Json> {
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !reservedNames.has(name)))
+}
+
+/**
+ * The facts of a case or an example: what is given, and neutral values for what is not. `now` and `authenticated_at` may be
+ * ISO 8601 text; `is_client_ip_private` follows from `client_ip` unless it is given.
+ */
+export function factsOfCase(given: Readonly<Record<string, Json>>): Facts {
+  const address = typeof given['client_ip'] === 'string' ? canonicalAddress(given['client_ip']) : undefined
+  const claims = isObject(given['claims']) ? given['claims'] : {}
+  return {
+    account: null,
+    groups: [],
+    provider: '',
+    portal: '',
+    is_system: false,
+    ...unreserved(claims),
+    ...given,
+    claims: { ...unreserved(given), ...claims },
+    client_ip: address ?? null,
+    is_client_ip_private: given['is_client_ip_private'] ?? (address !== undefined && isPrivateAddress(address)),
+    request: { method: 'GET', path: '/', query: '', host: '', ...(isObject(given['request']) && given['request']) },
+    authenticated_at: instantOf(given['authenticated_at']),
+    now: instantOf(given['now']),
+  }
+}
+
+const isObject = (value: Json | undefined): value is Readonly<Record<string, Json>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function instantOf(value: Json | undefined): Json {
+  if (typeof value !== 'string') return value ?? 0
+  const instant = Date.parse(value)
+  return Number.isNaN(instant) ? value : instant
+}

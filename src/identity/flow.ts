@@ -1,0 +1,130 @@
+// One sign-in between going away and coming back: sealed state, flow cookie, single use, ten minutes. Owns their form and their
+// time; must not know what a provider puts into a flow, nor who is signed in by it.
+import { randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { cookieNames, cookieValue } from '../cookies.ts'
+import type { Instant, Json, RequestView, SessionRules } from '../types.ts'
+import type { Sealer } from './seal.ts'
+import { deletion } from './session-cookie.ts'
+
+/** Milliseconds from `/start` to the callback. */
+export const flowLifetime = 600_000
+const mostFlowCookies = 5
+const mostRemembered = 10_000
+
+/** What travels in `state`, sealed. */
+export interface FlowState {
+  readonly portal: string
+  readonly id: string
+  readonly at: Instant
+}
+/** What stays in the browser's flow cookie, sealed. */
+export interface FlowRecord extends FlowState {
+  readonly provider: string
+  readonly audience: string
+  readonly returnTo: string
+  /** The exact redirect URI that was sent. */
+  readonly callback: string
+  /** The provider's own. */
+  readonly flow: Json
+}
+
+type Cookies = Pick<RequestView, 'cookies'>
+
+/** Sortable by age, not guessable. */
+export const newFlowId = (now: Instant): string => now.toString(36).padStart(9, '0') + randomBytes(9).toString('base64url')
+const flowId = /^[0-9a-z]{9}[A-Za-z0-9_-]{12}$/
+
+export interface Flows {
+  sealState(state: FlowState): Promise<string>
+  /** undefined: not ours. Its age is the caller's to judge. */
+  openState(text: string): Promise<FlowState | undefined>
+  /** Set-Cookie values: this flow's, and deletions so that the newest five remain. */
+  keep(record: FlowRecord, request: Cookies, rules: SessionRules): Promise<readonly string[]>
+  /** undefined: another browser, another portal, or gone. */
+  find(state: FlowState, request: Cookies, rules: SessionRules): Promise<FlowRecord | undefined>
+  /** Set-Cookie values that delete this flow's cookie, where the request sent it. */
+  clear(id: string, request: Cookies, rules: SessionRules): readonly string[]
+}
+
+export function createFlows(sealer: Sealer): Flows {
+  const nameOf = (rules: SessionRules, id: string) => `${rules.cookieName}.f${id}`
+  return {
+    sealState: ({ portal, id, at }) => sealer.seal({ portal, id, at }, 'state'),
+    openState: async (text) => (await sealer.open(text, 'state')) as FlowState | undefined,
+    async keep(record, request, rules) {
+      const attributes = attributesOf(rules)
+      const sealed = await sealer.seal(record as unknown as Json, 'flow')
+      const older = idsIn(request.cookies, rules).slice(mostFlowCookies - 1)
+      return [
+        `${nameOf(rules, record.id)}=${sealed}; ${attributes}; Max-Age=${flowLifetime / 1000}`,
+        ...older.map((id) => deletion(nameOf(rules, id), attributes)),
+      ]
+    },
+    async find(state, request, rules) {
+      const sealed = cookieValue(request.cookies, nameOf(rules, state.id))
+      const record = sealed === undefined ? undefined : ((await sealer.open(sealed, 'flow')) as FlowRecord | undefined)
+      return record?.id === state.id && record.at === state.at && record.audience === rules.audience ? record : undefined
+    },
+    clear: (id, request, rules) =>
+      cookieValue(request.cookies, nameOf(rules, id)) === undefined ? [] : [deletion(nameOf(rules, id), attributesOf(rules))],
+  }
+}
+
+/** Ids of the flow cookies a request brings, the newest first. */
+function idsIn(cookies: string, rules: SessionRules): readonly string[] {
+  const prefix = `${rules.cookieName}.f`
+  const ids = cookieNames(cookies, prefix, 128).map((name) => name.slice(prefix.length))
+  return [...new Set(ids.filter((id) => flowId.test(id)))].sort().reverse()
+}
+
+/** Lax whatever the session cookie is: the callback is a link followed from another site. */
+const attributesOf = ({ cookieAttributes }: SessionRules): string =>
+  `${cookieAttributes.replace(/;?\s*SameSite=[A-Za-z]+/i, '')}; SameSite=Lax`
+
+/** What this process remembers of flows; outlives a reload. */
+export interface FlowMemory {
+  /** Somebody was sent away. */
+  expect(id: string, waiting: Waiting): void
+  arrived(id: string): void
+  /** Those whose time ended unseen, each once. */
+  timedOut(now: Instant): readonly Waiting[]
+  /** False where this flow was used before. */
+  use(id: string): boolean
+}
+export interface Waiting {
+  readonly at: Instant
+  readonly requestId: string
+  readonly portal: string
+  readonly provider: string
+  readonly credentialType: string
+  readonly clientAddress: string | null
+}
+
+/** Bounded: of more than `most` at a time the oldest are forgotten. */
+export function createFlowMemory(most = mostRemembered): FlowMemory {
+  const waiting = new Map<string, Waiting>()
+  const used = new LRUCache<string, true>({ max: most })
+  return {
+    expect(id, who) {
+      const oldest = waiting.keys().next().value
+      if (waiting.size >= most && oldest !== undefined) waiting.delete(oldest)
+      waiting.set(id, who)
+    },
+    arrived: (id) => void waiting.delete(id),
+    timedOut(now) {
+      const late = []
+      for (const [id, who] of waiting) {
+        if (now - who.at < flowLifetime) break // in the order they began
+        waiting.delete(id)
+        late.push(who)
+      }
+      return late
+    },
+    use(id) {
+      if (used.has(id)) return false
+      used.set(id, true)
+      return true
+    },
+  }
+}

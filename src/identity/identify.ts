@@ -1,0 +1,133 @@
+// Who is asking: credentials that travel with the request first, then the session. Owns that order and what happens to a session
+// that it overrules; must not know protocols, rules or how anybody signs in.
+import { PosternError } from '../errors.ts'
+import type { AuthOutcome, Identified, Identity, Instant, Portal, Provider, RequestView, Route, Session } from '../types.ts'
+import type { Found, SessionKeeper } from './session.ts'
+
+type Identification = Extract<AuthOutcome, { kind: 'identified' }>
+export type Identify = (
+  request: RequestView,
+  portal: Portal,
+  route: Route | undefined,
+  now: Instant,
+) => Identified | Promise<Identified>
+
+const none: readonly string[] = Object.freeze([])
+const absent: AuthOutcome = Object.freeze({ kind: 'absent' })
+/** Shared: most requests of strangers bring nothing at all. */
+const nobodyHere: Identified = Object.freeze({ outcome: absent, cookies: none })
+const several: AuthOutcome = Object.freeze({
+  kind: 'rejected',
+  reason: 'several-credentials',
+  detail: 'two providers recognized two people',
+})
+
+/** Synchronous where nothing is awaited. Never throws for a store that is down: that is `unavailable`. */
+export function createIdentify(keeper: SessionKeeper): Identify {
+  const recognizers = new WeakMap<Portal, readonly Provider[]>()
+  const recognizersOf = (portal: Portal): readonly Provider[] => {
+    const known = recognizers.get(portal)
+    if (known) return known
+    const providers = portal.providers.filter((provider) => provider.recognize)
+    recognizers.set(portal, providers)
+    return providers
+  }
+  return (request, portal, route, now) => {
+    const asked = recognizersOf(portal)
+    const outcome = asked.length === 0 ? absent : ask(asked, 0, request, absent)
+    return outcome instanceof Promise
+      ? outcome.then((known) => settle(known, keeper, request, portal, route, now))
+      : settle(outcome, keeper, request, portal, route, now)
+  }
+}
+
+/** All are asked, because a second person in one request must be noticed; the first that refuses ends it. */
+function ask(
+  providers: readonly Provider[],
+  from: number,
+  request: RequestView,
+  before: AuthOutcome,
+): AuthOutcome | Promise<AuthOutcome> {
+  let known = before
+  for (let i = from; i < providers.length; i++) {
+    const outcome = providers[i]?.recognize?.(request) ?? absent
+    if (outcome instanceof Promise) return outcome.then((late) => askOn(providers, i + 1, request, combine(known, late)))
+    known = combine(known, outcome)
+    if (isFinal(known)) return known
+  }
+  return known
+}
+
+const askOn = (
+  providers: readonly Provider[],
+  from: number,
+  request: RequestView,
+  known: AuthOutcome,
+): AuthOutcome | Promise<AuthOutcome> => (isFinal(known) ? known : ask(providers, from, request, known))
+
+const isFinal = (outcome: AuthOutcome): boolean => outcome.kind !== 'absent' && outcome.kind !== 'identified'
+
+function combine(known: AuthOutcome, next: AuthOutcome): AuthOutcome {
+  if (next.kind === 'absent') return known
+  if (known.kind !== 'identified' || next.kind !== 'identified') return next
+  return isSamePerson(known.identity, next.identity) ? known : several
+}
+
+const isSamePerson = (a: Identity, b: Identity): boolean => a.issuer === b.issuer && a.subject === b.subject
+
+function settle(
+  outcome: AuthOutcome,
+  keeper: SessionKeeper,
+  request: RequestView,
+  portal: Portal,
+  route: Route | undefined,
+  now: Instant,
+): Identified | Promise<Identified> {
+  if (isFinal(outcome)) return { outcome, cookies: none }
+  const travelling = outcome.kind === 'identified' ? outcome : undefined
+  // a session that another credential overrules is not in use, and not renewed
+  const found = keeper.find(request, portal.session, now, travelling === undefined && (route?.extendsSession ?? false))
+  if (found instanceof Promise) return found.then((known) => conclude(travelling, known, keeper, request, portal, now), storeDown)
+  return conclude(travelling, found, keeper, request, portal, now)
+}
+
+function conclude(
+  travelling: Identification | undefined,
+  found: Found,
+  keeper: SessionKeeper,
+  request: RequestView,
+  portal: Portal,
+  now: Instant,
+): Identified {
+  const { session } = found
+  if (travelling) return overrule(travelling, found, keeper, request, portal, now)
+  if (!session) return found.cookies.length === 0 ? nobodyHere : { outcome: absent, cookies: found.cookies }
+  if (!isListed(portal, session)) return { outcome: absent, cookies: keeper.clear(request, portal.session) }
+  return { outcome: { kind: 'identified', identity: session.identity }, cookies: found.cookies, session }
+}
+
+function overrule(
+  travelling: Identification,
+  found: Found,
+  keeper: SessionKeeper,
+  request: RequestView,
+  portal: Portal,
+  now: Instant,
+): Identified {
+  const { session } = found
+  if (!session || isSamePerson(session.identity, travelling.identity)) return { outcome: travelling, cookies: found.cookies }
+  keeper.end(session, now)
+  return { outcome: travelling, cookies: keeper.clear(request, portal.session) }
+}
+
+function isListed(portal: Portal, session: Session): boolean {
+  for (const provider of portal.providers) if (provider.name === session.identity.provider) return true
+  return false
+}
+
+function storeDown(error: unknown): Identified {
+  if (error instanceof PosternError && error.reason === 'store-unavailable') {
+    return { outcome: { kind: 'unavailable', detail: error.detail }, cookies: none }
+  }
+  throw error
+}

@@ -1,0 +1,184 @@
+// Where the provider is: read when first needed, healed by the next request after a failure, refreshed behind people's backs.
+import type { CustomFetch, ServerMetadata } from 'openid-client'
+import { isLoopbackHost } from '../../addresses.ts'
+import { PosternError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { Clock, Instant, ProviderStatus } from '../../types.ts'
+import { logSafe } from './account.ts'
+import { Unreachable } from './oidc-fetch.ts'
+
+export interface EndpointOptions {
+  readonly name: string
+  readonly issuer?: string
+  readonly discoveryUri?: string
+  readonly authorizationEndpoint?: string
+  readonly tokenEndpoint?: string
+  readonly jwksUri?: string
+  readonly userinfoEndpoint?: string
+  readonly endSessionEndpoint?: string
+  readonly userinfo: 'auto' | 'always' | 'never'
+}
+export interface Endpoints {
+  /** The same object until the provider moves. Throws PosternError('provider-unavailable'). */
+  current(): Promise<ServerMetadata>
+  status(): ProviderStatus
+}
+
+const refreshAfter = 60 * 60 * 1000
+const retryAfter = 60 * 1000
+/** Signatures anybody can check with the published keys; HS* and `none` never sign an ID token here. */
+const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+
+/** `timeout` in milliseconds, per call. Throws TypeError where the options name no provider or an http address off loopback. */
+export function createEndpoints(
+  options: EndpointOptions,
+  context: { readonly clock: Clock; readonly log: Log; readonly ask: CustomFetch; readonly timeout: number },
+): Endpoints {
+  const byHand = handWritten(options)
+  const from = discoveryUri(options)
+  if (from === undefined && !isComplete(byHand)) {
+    throw new TypeError('issuer or discoveryUri is needed, or issuer, authorizationEndpoint, tokenEndpoint and jwksUri together')
+  }
+  let known: { readonly metadata: ServerMetadata; readonly text: string } | undefined
+  let pending: Promise<ServerMetadata> | undefined
+  let askAgainAt: Instant = 0
+  let trouble: string | undefined
+
+  const load = async (): Promise<ServerMetadata> => {
+    try {
+      const discovered = from === undefined ? {} : await discover(from, context.ask, context.timeout)
+      const metadata = complete(options, discovered, byHand)
+      if (known && known.metadata.issuer !== metadata.issuer) throw new Unreachable('the issuer changed')
+      const text = JSON.stringify(metadata)
+      if (known?.text !== text) known = { metadata, text }
+      if (trouble !== undefined) context.log.server('info', 'identity provider is back', { provider: options.name })
+      trouble = undefined
+      askAgainAt = from === undefined ? Number.POSITIVE_INFINITY : context.clock() + refreshAfter
+      return known.metadata
+    } catch (error) {
+      const detail = error instanceof Unreachable ? error.message : 'the discovery document cannot be used'
+      if (trouble !== detail) {
+        context.log.server('warn', 'identity provider is not available', { provider: options.name, detail })
+      }
+      trouble = detail
+      askAgainAt = context.clock() + retryAfter
+      throw new PosternError('provider-unavailable', detail, { cause: error })
+    }
+  }
+  const askOnce = () => {
+    pending ??= load().finally(() => {
+      pending = undefined
+    })
+    return pending
+  }
+
+  return {
+    current: async () => {
+      if (!known) return askOnce()
+      // what is known serves on while the provider is asked again, and stays where it cannot be
+      if (context.clock() >= askAgainAt) askOnce().catch(() => undefined)
+      return known.metadata
+    },
+    status: () => {
+      const endpoints = known ? { endpoints: shown(known.metadata) } : {}
+      const detail = trouble === undefined ? {} : { detail: trouble }
+      const state = known ? 'ready' : trouble === undefined ? 'not-asked-yet' : 'unavailable'
+      return { state, ...detail, ...endpoints }
+    },
+  }
+}
+
+const names = {
+  authorization_endpoint: 'authorizationEndpoint',
+  token_endpoint: 'tokenEndpoint',
+  jwks_uri: 'jwksUri',
+  userinfo_endpoint: 'userinfoEndpoint',
+  end_session_endpoint: 'endSessionEndpoint',
+} as const
+type Place = keyof typeof names
+const places = Object.keys(names) as Place[]
+
+function handWritten(options: EndpointOptions): Partial<ServerMetadata> {
+  const written: Record<string, string> = {}
+  if (options.issuer !== undefined) written['issuer'] = secure(options.issuer, 'issuer')
+  for (const place of places) {
+    const url = options[names[place]]
+    if (url !== undefined) written[place] = secure(url, names[place])
+  }
+  return written
+}
+
+const isComplete = (metadata: Partial<ServerMetadata>): boolean =>
+  Boolean(metadata.issuer && metadata.authorization_endpoint && metadata.token_endpoint && metadata.jwks_uri)
+
+/** Four hand-written addresses need no discovery, unless it is asked for by name. */
+function discoveryUri(options: EndpointOptions): string | undefined {
+  if (options.discoveryUri !== undefined) return secure(options.discoveryUri, 'discoveryUri')
+  if (options.issuer === undefined || isComplete(handWritten(options))) return undefined
+  return `${options.issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`
+}
+
+/** RFC 8252 section 8.3 tolerates http on loopback only. */
+function secure(text: string, key: string): string {
+  const url = URL.parse(text)
+  if (!url) throw new TypeError(`${key} is not a URL`)
+  const plain = url.protocol === 'http:' && isLoopbackHost(url.hostname)
+  if (url.protocol !== 'https:' && !plain) throw new TypeError(`${key} must be https (http on loopback only)`)
+  if (url.username || url.password || url.hash) throw new TypeError(`${key} must not hold a user name, a password or a fragment`)
+  return text
+}
+
+/** OpenID Connect Discovery 1.0 section 4, from whatever address the operator wrote. */
+async function discover(uri: string, ask: CustomFetch, timeout: number): Promise<Record<string, unknown>> {
+  const answer = await ask(uri, {
+    method: 'GET',
+    headers: { accept: 'application/json' },
+    body: undefined,
+    redirect: 'manual',
+    signal: AbortSignal.timeout(timeout),
+  })
+  const place = `the discovery document at ${uri.replace(/\?.*/s, '')}`
+  if (answer.status !== 200) throw new Unreachable(`${place} was answered with ${answer.status}`)
+  const document: unknown = await answer.json().catch(() => undefined)
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw new Unreachable(`${place} is not a JSON object`)
+  }
+  return document as Record<string, unknown>
+}
+
+/** What is written by hand wins. Everything used is checked here, once. */
+function complete(options: EndpointOptions, found: Record<string, unknown>, byHand: Partial<ServerMetadata>): ServerMetadata {
+  const said = found['issuer'] ?? byHand.issuer
+  if (typeof said !== 'string' || said.includes('{')) throw new Unreachable('the discovery document names no single issuer')
+  if (options.issuer !== undefined && URL.parse(said)?.href !== URL.parse(options.issuer)?.href) {
+    throw new Unreachable(`the provider calls itself ${logSafe(said, 200)}, the configuration ${options.issuer}`)
+  }
+  const metadata: ServerMetadata = { ...found, ...byHand, issuer: said }
+  for (const place of places) checkPlace(metadata, place)
+  for (const place of ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const) {
+    if (metadata[place] === undefined) throw new Unreachable(`the provider names no ${place}`)
+  }
+  if (options.userinfo === 'always' && metadata.userinfo_endpoint === undefined) {
+    throw new Unreachable('the provider names no userinfo_endpoint, and it must always be asked')
+  }
+  return { ...metadata, id_token_signing_alg_values_supported: usable(metadata.id_token_signing_alg_values_supported) }
+}
+
+function checkPlace(metadata: ServerMetadata, place: Place): void {
+  if (metadata[place] === undefined) return
+  try {
+    secure(String(metadata[place]), place)
+  } catch (error) {
+    throw new Unreachable(error instanceof Error ? error.message : `${place} cannot be used`, { cause: error })
+  }
+}
+
+function usable(algorithms: unknown): string[] {
+  if (!Array.isArray(algorithms)) return asymmetric
+  return algorithms.filter((one): one is string => asymmetric.includes(one))
+}
+
+function shown(metadata: ServerMetadata): Record<string, string> {
+  const all = ['issuer', ...places].map((key) => [key, metadata[key]])
+  return Object.fromEntries(all.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+}

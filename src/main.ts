@@ -1,0 +1,147 @@
+#!/usr/bin/env node
+// The command line's front: words in, exit code out. 0 fine, 1 the user's input is wrong, 2 wrong usage, 70 a bug of ours.
+import { parseArgs } from 'node:util'
+import { formatProblem } from './config/format-problem.ts'
+import { ConfigError } from './errors.ts'
+
+const usage = `postern COMMAND …
+
+  serve [--config FILE]                                runs
+  check [--config FILE] [--online] [--without-secrets] every problem of a configuration, with what to write instead
+  uris [--config FILE] [--json]                        what to register at the identity providers
+  rules test [DIR]                                     runs the cases beside each rule
+  keygen                                               a new session key
+  demo                                                 identity provider, sample portals and Postern on this machine
+
+FILE defaults to config/postern.yaml, or POSTERN_CONFIG.
+`
+
+class UsageError extends Error {}
+
+const out = (line: string): void => void process.stdout.write(`${line}\n`)
+const err = (line: string): void => void process.stderr.write(`${line}\n`)
+
+interface Flags {
+  readonly config: string
+  readonly online: boolean
+  readonly json: boolean
+  readonly withoutSecrets: boolean
+  readonly positionals: readonly string[]
+}
+
+const allowedFlags: Readonly<Record<string, readonly string[]>> = {
+  serve: ['config'],
+  check: ['config', 'online', 'without-secrets'],
+  uris: ['config', 'json'],
+  rules: [],
+  keygen: [],
+  demo: ['port'],
+}
+
+function readFlags(command: string, args: readonly string[]): Flags & { readonly port: string | undefined } {
+  const known = {
+    config: { type: 'string' },
+    online: { type: 'boolean' },
+    json: { type: 'boolean' },
+    'without-secrets': { type: 'boolean' },
+    port: { type: 'string' },
+  } as const
+  const { values, positionals, tokens } = parseArgs({ args: [...args], options: known, allowPositionals: true, tokens: true })
+  for (const token of tokens) {
+    if (token.kind === 'option' && !allowedFlags[command]?.includes(token.name))
+      throw new UsageError(`${command} takes no --${token.name}`)
+  }
+  return {
+    config: values.config ?? process.env['POSTERN_CONFIG'] ?? 'config/postern.yaml',
+    online: values.online ?? false,
+    json: values.json ?? false,
+    withoutSecrets: values['without-secrets'] ?? false,
+    port: values.port,
+    positionals,
+  }
+}
+
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  serve: async (args) => {
+    const flags = readFlags('serve', args)
+    noPositionals('serve', flags)
+    const { runServe } = await import('./commands/run-serve.ts')
+    return runServe(flags.config, err)
+  },
+  check: async (args) => {
+    const flags = readFlags('check', args)
+    noPositionals('check', flags)
+    const { check } = await import('./commands/check.ts')
+    const { probe } = await import('./commands/probe.ts')
+    return check({ ...flags, env: process.env, probe }, out, err)
+  },
+  uris: async (args) => {
+    const flags = readFlags('uris', args)
+    noPositionals('uris', flags)
+    const { loadConfig } = await import('./config/load.ts')
+    const { uris } = await import('./commands/uris.ts')
+    const { config } = await loadConfig(flags.config, { env: process.env, withoutSecrets: true })
+    return uris(config, { json: flags.json }, out)
+  },
+  rules: async (args) => {
+    const { positionals } = readFlags('rules', args)
+    if (positionals[0] !== 'test' || positionals.length > 2) throw new UsageError('write: postern rules test [DIR]')
+    const { rulesTest } = await import('./commands/rules-test.ts')
+    return rulesTest(positionals[1] ?? 'rules', out)
+  },
+  keygen: async (args) => {
+    noPositionals('keygen', readFlags('keygen', args))
+    const { keygen } = await import('./commands/keygen.ts')
+    return keygen(out)
+  },
+  demo: async (args) => {
+    const flags = readFlags('demo', args)
+    noPositionals('demo', flags)
+    if (flags.port !== undefined && !/^\d{1,5}$/.test(flags.port)) throw new UsageError('--port takes a number')
+    const { runDemo } = await import('./commands/run-demo.ts')
+    return runDemo(flags.port === undefined ? undefined : Number(flags.port), out)
+  },
+}
+
+function noPositionals(command: string, flags: Flags): void {
+  if (flags.positionals.length > 0) throw new UsageError(`${command} takes no ${flags.positionals[0]}`)
+}
+
+const isUsage = (error: unknown): error is Error =>
+  error instanceof UsageError ||
+  (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+
+async function run(argv: readonly string[]): Promise<number> {
+  const [command, ...args] = argv
+  if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
+    ;(command === undefined ? err : out)(usage)
+    return command === undefined ? 2 : 0
+  }
+  const action = commands[command]
+  if (!Object.hasOwn(commands, command) || !action) {
+    err(`postern: there is no command ${command}\n\n${usage}`)
+    return 2
+  }
+  try {
+    return await action(args)
+  } catch (error) {
+    if (isUsage(error)) {
+      err(`postern: ${error.message}\n\n${usage}`)
+      return 2
+    }
+    if (error instanceof ConfigError) {
+      for (const problem of error.problems) err(formatProblem(problem))
+      return 1
+    }
+    throw error
+  }
+}
+
+run(process.argv.slice(2))
+  .then((code) => {
+    process.exitCode = code
+  })
+  .catch((error: unknown) => {
+    err(`postern: a bug of ours: ${error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error'}`)
+    process.exitCode = 70
+  })

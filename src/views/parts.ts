@@ -1,0 +1,54 @@
+// The pieces pages are made of.
+import type { Choice } from '../types.ts'
+import { type Content, clip, type Html, html, type SafeUrl, safeUrl } from './html.ts'
+import { type Icon, icon } from './icons.ts'
+import type { Texts } from './texts.ts'
+
+/** Longest text of a stranger on a page: a rule's message, a provider's name. */
+const longest = { message: 600, name: 120 } as const
+
+/** A name somebody else chose: kept short, and its writing direction kept to itself. */
+export const foreign = (name: string): Html => html`<bdi>${clip(name, longest.name)}</bdi>`
+
+export const opening = (name: Icon, heading: string, ...paragraphs: readonly Content[]): Html =>
+  html`${icon(name)}<div class="lead"><h1>${heading}</h1>${paragraphs.map((text) => html`<p>${text}</p>`)}</div>`
+
+export const message = (text: string): string => clip(text, longest.message)
+
+export interface Look {
+  readonly main: boolean
+  /** Leaves the frame it stands in. */
+  readonly top?: boolean
+}
+
+function button(address: SafeUrl, content: Content, look: Look): Html {
+  const target = look.top ? html` target="_top"` : ''
+  return html`<a class="${look.main ? 'button main' : 'button'}" href="${address}"${target}>${content}</a>`
+}
+
+/** Nothing where the address may not be linked. */
+export function buttonIfSafe(href: string | undefined, content: Content, look: Look): Html | undefined {
+  const address = safeUrl(href)
+  return address && button(address, content, look)
+}
+
+/**
+ * The ways to sign in. Where nothing else on the page stands out, the default one does, or the only one. One in trouble
+ * stays a link: it may have healed since; it never stands out.
+ */
+export function choiceList(choices: readonly Choice[], texts: Texts, oneStandsOut: boolean): Html {
+  const items = choices.map((choice) => {
+    const main = oneStandsOut && choice.trouble === undefined && (choice.isDefault || choices.length === 1)
+    const label = html`<span>${texts.loginWith} ${foreign(choice.label)}</span>`
+    const link = buttonIfSafe(choice.href, label, { main }) ?? html`<span class="button off">${label}</span>`
+    return html`<li>${link}${choice.trouble === undefined ? undefined : html`<p class="trouble">${message(choice.trouble)}</p>`}</li>`
+  })
+  return html`<ul>${items}</ul>`
+}
+
+/** Names and values; nothing where every value is missing. */
+export function details(entries: readonly (readonly [name: string, value: string | undefined])[]): Html | undefined {
+  const known = entries.filter(([, value]) => value !== undefined && value !== '')
+  if (known.length === 0) return undefined
+  return html`<dl>${known.map(([name, value]) => html`<div><dt>${name}</dt><dd>${foreign(value ?? '')}</dd></div>`)}</dl>`
+}

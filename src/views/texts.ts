@@ -1,0 +1,70 @@
+// What our pages say beside the catalogue's sentences, in each language there is.
+import { describe, type Reason } from '../errors.ts'
+import { german } from './german.ts'
+
+export interface Sentences {
+  readonly title: string
+  readonly sentence: string
+}
+export interface Texts {
+  /** BCP 47, for `<html lang>`. */
+  readonly lang: string
+  readonly describe: (reason: Reason) => Sentences
+  readonly signIn: string
+  /** Before the name of the host that asks. */
+  readonly signInFor: string
+  readonly signInHow: string
+  readonly noWay: string
+  /** Before the label of a provider. */
+  readonly loginWith: string
+  readonly signInAgain: string
+  readonly startAgain: string
+  readonly otherAccount: string
+  readonly otherWays: string
+  readonly tryAgain: string
+  readonly openSignIn: string
+  readonly confirmTitle: string
+  readonly confirmSentence: string
+  readonly confirmStay: string
+  readonly signOut: string
+  readonly signedOut: string
+  readonly signedOutSentence: string
+  /** Before the name of the place where the person is still known. */
+  readonly stillSignedIn: string
+  readonly stillSignedInAdvice: string
+  readonly account: string
+  readonly provider: string
+  readonly requestId: string
+  readonly help: string
+}
+
+const english: Texts = {
+  lang: 'en',
+  describe,
+  signIn: 'Sign in',
+  signInFor: 'to continue to',
+  signInHow: 'Choose how you want to sign in.',
+  noWay: 'No way of signing in is set up here.',
+  loginWith: 'Login with',
+  signInAgain: 'Sign in again',
+  startAgain: 'Start again',
+  otherAccount: 'Sign in as somebody else',
+  otherWays: 'Other ways to sign in',
+  tryAgain: 'Try again',
+  openSignIn: 'Sign in',
+  confirmTitle: 'Sign out?',
+  confirmSentence: 'Another web site asked to sign you out here.',
+  confirmStay: 'To stay signed in, just leave this page.',
+  signOut: 'Sign out',
+  signedOut: 'You are signed out',
+  signedOutSentence: 'On a shared computer, close all windows of this browser as well.',
+  stillSignedIn: 'You are still signed in at',
+  stillSignedInAdvice: 'Signing in here again may not ask for your password.',
+  account: 'Signed in as',
+  provider: 'Sign-in service',
+  requestId: 'Request ID',
+  help: 'Need help?',
+}
+
+/** The texts of a language tag (`de`, `de-CH`); English where there are none in it. */
+export const textsFor = (language: string): Texts => (/^de(?:[-_]|$)/i.test(language) ? german : english)

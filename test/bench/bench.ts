@@ -1,0 +1,204 @@
+// CPU per request and requests per second of what Postern does with a request, against a bare pipe, in one run.
+// `npm run bench [-- --rounds N --seconds N --json FILE]`. Needs wrk. Compare by ratio: machines are noisy, so rounds are
+// interleaved and the median of the per-round ratios is what counts.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { createRevocations } from '../../src/identity/revocations.ts'
+import { createSealer } from '../../src/identity/seal.ts'
+import { createSessionKeeper } from '../../src/identity/session.ts'
+import { createLog } from '../../src/log.ts'
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '7' }, seconds: { type: 'string', default: '3' }, json: { type: 'string' } },
+})
+const rounds = Number(values.rounds)
+const seconds = Number(values.seconds)
+const key = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
+const folder = mkdtempSync(join(tmpdir(), 'postern-bench-'))
+const children: ChildProcess[] = []
+
+interface Started {
+  readonly pid: number
+  readonly port: number
+}
+
+/** Starts a script that prints its port (or Postern, whose log tells it) and waits for that. */
+async function start(args: readonly string[], port: RegExp, env: Record<string, string> = {}): Promise<Started> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+  children.push(child)
+  let text = ''
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code}`)))
+    child.stdout?.on('data', (chunk: Buffer) => {
+      if (text.length > 1e6) return
+      text += chunk.toString()
+      const found = port.exec(text)
+      if (found && child.pid !== undefined) resolve({ pid: child.pid, port: Number(found[1]) })
+    })
+  })
+}
+
+const origin = `
+import { createServer } from 'node:http'
+const body = Buffer.alloc(1024, 'x')
+const server = createServer((request, response) => { request.resume(); response.writeHead(200, ['Content-Type', 'text/plain', 'Content-Length', '1024']); response.end(body) })
+server.keepAliveTimeout = 75000
+server.listen(0, '127.0.0.1', () => console.log(server.address().port))
+`
+
+const configuration = (upstream: number, engine: string, protocol: 'OIDC' | 'WEBSEAL', rule: string): string => `
+server: { listen: "127.0.0.1:0", health: "127.0.0.1:0", admin: "127.0.0.1:0", publicUrl: "http://home.localhost", engine: ${engine} }
+session: { keys: [${key}] }
+providers:
+  - ${protocol === 'OIDC' ? '{ name: P, protocol: OIDC, issuer: "http://127.0.0.1:9", clientId: bench }' : '{ name: P, protocol: WEBSEAL, trustedSourceIps: [127.0.0.1] }'}
+portals:
+  - { name: home, host: "*", upstream: "http://127.0.0.1:${upstream}", providers: [P], rules: [{ name: company, when: '${rule}', message: "Only for the company." }], headers: { iv-user: account, iv-groups: groups, x-email: email } }
+`
+
+async function startPostern(name: string, text: string): Promise<Started> {
+  const file = join(folder, `${name}.yaml`)
+  writeFileSync(file, text)
+  return start([join(import.meta.dirname, '../../src/main.ts'), 'serve', '--config', file], /"people":"127\.0\.0\.1:(\d+)"/)
+}
+
+/** A session as a sign-in would have made it. */
+async function sessionCookie(): Promise<string> {
+  const log = createLog({ write: () => undefined }, Date.now)
+  const keeper = createSessionKeeper({ sealer: createSealer([key]), claims: [], revocations: createRevocations({ log }) })
+  const claims = {
+    sub: 'anna-1',
+    email: 'anna@mycompany.com',
+    email_verified: true,
+    name: 'Anna Example',
+    hd: 'mycompany.com',
+    groups: ['staff', 'admins'],
+  }
+  const now = Date.now()
+  const identity = {
+    provider: 'P',
+    issuer: 'http://127.0.0.1:9',
+    subject: 'anna-1',
+    account: 'anna@mycompany.com',
+    groups: ['staff', 'admins'],
+    claims,
+    authenticatedAt: now,
+  }
+  const rules = {
+    audience: 'home',
+    cookieName: 'postern-home',
+    idle: 3_600_000,
+    lifetime: 8 * 3_600_000,
+    cookieAttributes: 'Path=/',
+  }
+  const { cookies } = await keeper.open(identity, rules, now, {})
+  return cookies
+    .filter((cookie) => !/Max-Age=0/.test(cookie))
+    .map((cookie) => cookie.split(';')[0])
+    .join('; ')
+}
+
+/** User and system time of a process, seconds. */
+function cpu(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+interface Target {
+  readonly name: string
+  readonly server: Started
+  readonly headers: readonly string[]
+  readonly status: number
+}
+
+function load(target: Target, duration: number): { readonly perSecond: number; readonly micros: number } {
+  const headers = target.headers.flatMap((header) => ['-H', header])
+  const before = cpu(target.server.pid)
+  const text = execFileSync(
+    'wrk',
+    [
+      '-t1',
+      '-c32',
+      `-d${duration}s`,
+      '-H',
+      'Host: home.localhost',
+      ...headers,
+      `http://127.0.0.1:${target.server.port}/page?x=1`,
+    ],
+    { encoding: 'utf8' },
+  )
+  const used = cpu(target.server.pid) - before
+  const requests = Number(/(\d+) requests in/.exec(text)?.[1])
+  const wrong = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0)
+  if (/Socket errors/.test(text)) throw new Error(`${target.name}: ${text}`)
+  if (target.status === 200 ? wrong > 0 : wrong !== requests)
+    throw new Error(`${target.name} answered another status than ${target.status}: ${wrong} of ${requests}`)
+  return { perSecond: requests / duration, micros: (used / requests) * 1e6 }
+}
+
+const median = (numbers: readonly number[]): number =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] as number
+
+async function bench(): Promise<void> {
+  writeFileSync(join(folder, 'origin.mjs'), origin)
+  const portal = await start([join(folder, 'origin.mjs')], /^(\d+)/)
+  const pipe = await start([join(import.meta.dirname, 'pipe.ts'), `http://127.0.0.1:${portal.port}`], /(\d+)/)
+  const rule = 'hd == "mycompany.com"'
+  const cookie = `Cookie: theme=dark; ${await sessionCookie()}`
+  const undici = await startPostern('undici', configuration(portal.port, 'undici', 'OIDC', rule))
+  const classic = await startPostern('http-proxy', configuration(portal.port, 'http-proxy', 'OIDC', rule))
+  const webseal = await startPostern('webseal', configuration(portal.port, 'undici', 'WEBSEAL', 'account == "anna"'))
+  const refusing = await startPostern('refusing', configuration(portal.port, 'undici', 'OIDC', 'hd == "other.org"'))
+  const targets: readonly Target[] = [
+    { name: 'bare pipe (undici)', server: pipe, headers: [cookie], status: 200 },
+    { name: 'signed in', server: undici, headers: [cookie], status: 200 },
+    { name: 'header trust', server: webseal, headers: ['iv-user: anna', 'iv-groups: "staff","admins"'], status: 200 },
+    { name: 'refused by a rule', server: refusing, headers: [cookie], status: 403 },
+    { name: 'signed in, engine http-proxy', server: classic, headers: [cookie], status: 200 },
+  ]
+  for (const target of targets) load(target, 1) // warm up
+  const results = targets.map((target) => ({ target, micros: [] as number[], perSecond: [] as number[], ratio: [] as number[] }))
+  for (let round = 0; round < rounds; round++) {
+    const measured = results.map(({ target }) => load(target, seconds))
+    measured.forEach(({ micros, perSecond }, i) => {
+      results[i]?.micros.push(micros)
+      results[i]?.perSecond.push(perSecond)
+      results[i]?.ratio.push(micros / (measured[0]?.micros ?? 1))
+    })
+    process.stdout.write(`round ${round + 1}: ${measured.map(({ micros }) => micros.toFixed(1)).join('  ')} µs\n`)
+  }
+  const rows = results.map(({ target, micros, perSecond, ratio }) => ({
+    name: target.name,
+    microsPerRequest: median(micros),
+    requestsPerSecond: median(perSecond),
+    ratio: median(ratio),
+  }))
+  process.stdout.write(`\n${'case'.padEnd(32)}${'CPU µs'.padStart(8)}${'req/s'.padStart(9)}${'ratio'.padStart(8)}\n`)
+  for (const row of rows)
+    process.stdout.write(
+      `${row.name.padEnd(32)}${row.microsPerRequest.toFixed(1).padStart(8)}${row.requestsPerSecond.toFixed(0).padStart(9)}${row.ratio.toFixed(2).padStart(8)}\n`,
+    )
+  process.stdout.write(
+    `\nNode ${process.version}, ${rounds} interleaved rounds of ${seconds} s, access log on, medians; ratio is against the bare pipe of the same round.\n`,
+  )
+  if (values.json) writeFileSync(values.json, JSON.stringify({ node: process.version, rounds, seconds, rows }, undefined, 2))
+}
+
+try {
+  execFileSync('wrk', ['-v'], { stdio: 'ignore' })
+} catch (error) {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+    process.stderr.write('bench needs wrk → apt-get install wrk\n')
+    process.exit(1)
+  }
+}
+try {
+  await bench()
+} finally {
+  for (const child of children) child.removeAllListeners('exit').kill()
+  rmSync(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,195 @@
+// A real OpenID provider (oidc-provider) on loopback, with a login form and nothing to consent to.
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import type { Context, Provider } from 'oidc-provider'
+import type { Json } from '../../src/types.ts'
+import { listenOnLoopback } from './loopback.ts'
+import { createPerson, type Person } from './person.ts'
+
+export interface TestClient {
+  readonly client_id: string
+  readonly client_secret?: string
+  /** Compared exactly, query included. */
+  readonly redirect_uris: readonly string[]
+  readonly post_logout_redirect_uris?: readonly string[]
+  readonly token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'none' | 'private_key_jwt'
+  readonly jwks?: { readonly keys: readonly JWK[] }
+  readonly id_token_signed_response_alg?: string
+}
+export interface TestAccount {
+  /** Default: anything goes. */
+  readonly password?: string
+  /** Beside `sub`, which is the account's key: email, email_verified, hd, groups, department, … */
+  readonly claims?: Readonly<Record<string, Json>>
+}
+export interface IdentityProviderOptions {
+  readonly clients: readonly TestClient[]
+  readonly accounts: Readonly<Record<string, TestAccount>>
+  /** Where the claims stand; the ID token, unless told otherwise. */
+  readonly claimsIn?: 'id_token' | 'userinfo'
+  /** Seconds. */
+  readonly ttl?: { readonly idToken?: number; readonly code?: number; readonly session?: number }
+  /** Default 0: any free one. */
+  readonly port?: number
+  /** Default true. */
+  readonly endSession?: boolean
+  /** Default RS256. */
+  readonly algorithm?: 'RS256' | 'ES256' | 'EdDSA'
+}
+export interface IdentityProvider {
+  readonly issuer: string
+  readonly port: number
+  /** Path and query of every request that came, in order. */
+  readonly asked: readonly string[]
+  /** Signs in with a browser of its own; returns the callback URL that the browser would load next. */
+  signIn(authorizationUrl: string, account: string, password?: string): Promise<string>
+  /** A browser that stays signed in from one `go` to the next; `fill` is `{ user, password }` or `{ logout: 'yes' }`. */
+  person(): Person
+  /** Signs with new keys from now on; the old ones are gone. */
+  rotateKeys(): Promise<void>
+  /** Nothing listens any more; `resume` listens on the same port with the same keys and sessions. */
+  pause(): Promise<void>
+  resume(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Every client must use PKCE S256. */
+export async function startIdentityProvider(options: IdentityProviderOptions): Promise<IdentityProvider> {
+  const library = await load()
+  const asked: string[] = []
+  const cookieKey = randomBytes(32).toString('hex')
+  let provider: Provider
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    asked.push(request.url ?? '')
+    if (request.url?.startsWith('/interaction/')) return void interact(provider, options, request, response)
+    provider
+      .callback()(request, response)
+      .catch(() => response.destroy())
+  }
+  let server = await listenOnLoopback(answer, options.port)
+  const build = async () => new library.Provider(server.origin, await configuration(options, library, cookieKey))
+  provider = await build()
+  const person = () => createPerson(server.origin)
+  return {
+    issuer: server.origin,
+    port: server.port,
+    asked,
+    person,
+    signIn: (url, user, password = 'any') => person().go(url, { user, password }),
+    rotateKeys: async () => {
+      provider = await build()
+    },
+    pause: () => server.close(),
+    resume: async () => {
+      server = await listenOnLoopback(answer, server.port)
+    },
+    close: () => server.close(),
+  }
+}
+
+/** On its way in the library warns of every Node that it does not know yet. */
+async function load() {
+  const { warn, info } = console
+  console.warn = () => {}
+  console.info = () => {}
+  try {
+    const [library, { createMemoryAdapter }] = await Promise.all([
+      import('oidc-provider'),
+      import('oidc-provider/lib/adapters/memory_adapter.js'),
+    ])
+    return { ...library, adapter: createMemoryAdapter(0) }
+  } finally {
+    console.warn = warn
+    console.info = info
+  }
+}
+
+type Library = Awaited<ReturnType<typeof load>>
+
+async function configuration(options: IdentityProviderOptions, library: Library, cookieKey: string) {
+  const { accounts, ttl = {} } = options
+  const names = new Set(Object.values(accounts).flatMap(({ claims }) => Object.keys(claims ?? {})))
+  const email = ['email', 'email_verified']
+  const policy = library.interactionPolicy.base()
+  policy.add(new library.interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0)
+  return {
+    adapter: library.adapter,
+    clients: options.clients,
+    jwks: { keys: [await signingKey(options.algorithm ?? 'RS256')] },
+    cookies: { keys: [cookieKey] },
+    pkce: { required: () => true },
+    acrValues: ['urn:test:mfa'],
+    claims: { openid: ['sub'], email, profile: [...names].filter((name) => !email.includes(name)) },
+    conformIdTokenClaims: options.claimsIn === 'userinfo',
+    enabledJWA: {
+      idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    },
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    clientDefaults: { id_token_signed_response_alg: options.algorithm ?? 'RS256' },
+    findAccount: (_: unknown, sub: string) =>
+      Object.hasOwn(accounts, sub) && { accountId: sub, claims: () => ({ sub, ...accounts[sub]?.claims }) },
+    loadExistingGrant: grantEverything,
+    interactions: { policy, url: (_: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
+    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: options.endSession ?? true, logoutSource } },
+    ttl: {
+      AccessToken: 600,
+      AuthorizationCode: ttl.code ?? 60,
+      IdToken: ttl.idToken ?? 600,
+      Interaction: 600,
+      Session: ttl.session ?? 600,
+      Grant: ttl.session ?? 600,
+    },
+    renderError: (ctx: Context, out: { error?: string; error_description?: string }) => {
+      ctx.type = 'text'
+      ctx.body = `${out.error}: ${out.error_description}`
+    },
+  }
+}
+
+async function signingKey(algorithm: string): Promise<JWK> {
+  const { privateKey } = await generateKeyPair(algorithm, { extractable: true })
+  return { ...(await exportJWK(privateKey)), kid: randomUUID(), use: 'sig', alg: algorithm }
+}
+
+async function grantEverything({ oidc: { client, session, provider } }: Context) {
+  const known = session.grantIdFor(client.clientId)
+  if (known) return provider.Grant.find(known)
+  const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId })
+  grant.addOIDCScope('openid email profile')
+  await grant.save()
+  return grant
+}
+
+function logoutSource(ctx: Context, form: string): void {
+  ctx.body = form
+}
+
+async function interact(
+  provider: Provider,
+  options: IdentityProviderOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+) {
+  try {
+    const { params } = await provider.interactionDetails(request, response)
+    if (request.method !== 'POST') return showLogin(response, request.url ?? '', 200, params['login_hint'] ?? '')
+    const form = new URLSearchParams(await text(request))
+    const user = form.get('user') ?? ''
+    const account = Object.hasOwn(options.accounts, user) ? options.accounts[user] : undefined
+    const isRight = account && (account.password === undefined || account.password === form.get('password'))
+    if (!isRight) return showLogin(response, request.url ?? '', 401, '')
+    const result = { select_account: {}, login: { accountId: user, acr: 'urn:test:mfa', amr: ['pwd', 'otp'] } }
+    await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false })
+  } catch {
+    response.writeHead(400).end('this sign-in is over')
+  }
+}
+
+function showLogin(response: ServerResponse, action: string, status: number, user: string): void {
+  response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' })
+  response.end(`<!doctype html><title>Sign in</title><form method="post" action="${action}">
+<input name="user" value="${encodeURIComponent(user)}"><input name="password" type="password"><button>Sign in</button></form>`)
+}
