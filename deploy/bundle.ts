@@ -7,8 +7,7 @@ import { build } from 'esbuild'
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
 // Bundled CommonJS packages still say require('node:…'), which a module has not got.
-const banner = `#!/usr/bin/env node
-import { createRequire as createRequireOfBundle } from 'node:module'
+const banner = `import { createRequire as createRequireOfBundle } from 'node:module'
 const require = createRequireOfBundle(import.meta.url)`
 
 export interface Bundled {

@@ -11,6 +11,7 @@ import {
   type Scalar,
   type YAMLError,
   type YAMLMap,
+  type YAMLWarning,
 } from 'yaml'
 import { type Path, placeAt, type Source } from './positions.ts'
 import type { Problems } from './problems.ts'
@@ -23,7 +24,7 @@ const mostDepth = 40
 const sentences: Readonly<Record<string, readonly [message: string, advice: string]>> = {
   BAD_ALIAS: ['an alias (*) stands for no anchor (&) before it', 'put the text into quotes, or define the anchor first'],
   BAD_DQ_ESCAPE: ['an unknown escape stands in double quotes', "use single quotes: '…'"],
-  BAD_INDENT: ['the indentation does not fit', 'line it up with its neighbours, in blanks'],
+  BAD_INDENT: ['the indentation does not fit', 'line it up with its neighbours, or close the bracket or quote above'],
   BAD_SCALAR_START: ['text starts with a character that means something in YAML', "put the text into quotes: '…'"],
   BLOCK_AS_IMPLICIT_KEY: [
     'a key and a list or map stand on one line',
@@ -37,6 +38,11 @@ const sentences: Readonly<Record<string, readonly [message: string, advice: stri
   TAG_RESOLVE_FAILED: ['an unknown tag (!) stands here', "put the text into quotes: '…'"],
 }
 const anySentence = ['this is not valid YAML', 'check indentation, quotes and brackets around here'] as const
+
+interface Origin {
+  readonly document: Document
+  readonly source: Source
+}
 
 export class DocumentReader {
   readonly #problems: Problems
@@ -58,15 +64,17 @@ export class DocumentReader {
   #parse(source: Source, at: Path): unknown {
     if (source.text.length > mostBytes)
       return this.#refuse(source, 0, at, 'the file is larger than 1 MiB', 'split it, or look whether it is the right file')
-    const document = parseDocument(source.text, { prettyErrors: false, strict: true, merge: false, logLevel: 'silent' })
-    for (const error of document.errors) this.#complain(error, source, at)
-    if (document.errors.some((error) => error.code !== 'DUPLICATE_KEY')) return undefined
+    const document = parseDocument(source.text, { prettyErrors: false, strict: true, merge: false, logLevel: 'error' })
+    const fatal = document.errors.find((error) => error.code !== 'DUPLICATE_KEY')
+    // what comes after the first break is guesswork
+    for (const error of fatal ? [fatal] : [...document.errors, ...document.warnings]) this.#complain(error, source, at)
+    if (fatal) return undefined
     if (!isMap(document.contents))
       return this.#refuse(source, 0, at, 'the file holds no keys', 'write KEY: VALUE lines, see docs/reference.md')
     return this.#plain(document.contents, { document, source }, at, undefined, 0)
   }
 
-  #complain(error: YAMLError, source: Source, at: Path): void {
+  #complain(error: YAMLError | YAMLWarning, source: Source, at: Path): void {
     const [message, advice] = sentences[error.code] ?? anySentence
     this.#problems.error(at, message, advice, placeAt(source, error.pos[0]))
   }
@@ -75,13 +83,7 @@ export class DocumentReader {
     return undefined
   }
 
-  #plain(
-    node: Node | null | undefined,
-    from: { document: Document; source: Source },
-    path: Path,
-    key: number | undefined,
-    depth: number,
-  ): unknown {
+  #plain(node: Node | null | undefined, from: Origin, path: Path, key: number | undefined, depth: number): unknown {
     if (++this.#nodes > mostNodes || depth > mostDepth) throw new RangeError('too much')
     const start = node?.range?.[0] ?? key ?? 0
     const isBlock = isScalar(node) && (node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED')
@@ -92,14 +94,22 @@ export class DocumentReader {
       isBlock,
       ...(key !== undefined && { key }),
     })
-    if (isAlias(node)) return this.#plain((node as Alias).resolve(from.document), from, path, key, depth + 1)
+    if (isAlias(node)) return this.#aliased(node, from, path, depth)
     if (isSeq(node))
       return node.items.map((item, index) => this.#plain(item as Node, from, [...path, index], undefined, depth + 1))
     if (isMap(node)) return this.#object(node, from, path, depth)
     return isScalar(node) ? (node as Scalar).value : null
   }
 
-  #object(map: YAMLMap, from: { document: Document; source: Source }, path: Path, depth: number): Record<string, unknown> {
+  #aliased(alias: Alias, from: Origin, path: Path, depth: number): unknown {
+    const meant = alias.resolve(from.document)
+    if (meant) return this.#plain(meant, from, path, undefined, depth + 1)
+    this.#problems.error(path, ...(sentences['BAD_ALIAS'] ?? anySentence))
+    this.#problems.settle(path)
+    return null
+  }
+
+  #object(map: YAMLMap, from: Origin, path: Path, depth: number): Record<string, unknown> {
     const entries: [string, unknown][] = []
     for (const { key, value } of map.items) {
       const name = isScalar(key) ? String(key.value) : ''

@@ -1,7 +1,7 @@
 // zod's issues in our words. Their own messages never show a value, and neither do these.
 import type { z } from 'zod'
 import { nearest } from './did-you-mean.ts'
-import { knownKeys } from './known-keys.ts'
+import { knownKeys, meaningOf } from './known-keys.ts'
 import type { Path } from './positions.ts'
 import type { Finding } from './problems.ts'
 import type { Reading } from './reading.ts'
@@ -26,7 +26,10 @@ export function flattened(issues: readonly Issue[], tree: unknown, above: Path =
 export function findingsOf(issue: Issue, tree: unknown, reading: Reading): readonly Finding[] {
   const path = issue.path as Path
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, tree))
-  const [message, advice] = sentence(issue, valueAt(tree, path), reading.isFromReference(path))
+  const [message, advice] =
+    valueAt(tree, path) === undefined
+      ? missing(issue, path, tree)
+      : sentence(issue, valueAt(tree, path), reading.isFromReference(path))
   return [{ severity: 'error', path, message, advice, atKey: issue.code === 'invalid_key' }]
 }
 
@@ -42,7 +45,6 @@ type Sentence = readonly [message: string, advice: string]
 function sentence(issue: Issue, value: unknown, isSecret: boolean): Sentence {
   if (issue.code === 'invalid_key') return ours(issue.issues[0]?.message) ?? ['is not a possible key', 'write a plain word']
   if (issue.code === 'invalid_union' && 'discriminator' in issue) return protocolSentence(value)
-  if (value === undefined) return missing(issue)
   if (value === null) return ['is empty', 'write a value, or take the key away']
   return ours(issue.message) ?? (issue.code === 'invalid_value' ? choice(issue.values, value, isSecret) : wrongType(issue))
 }
@@ -53,14 +55,15 @@ function ours(message: string | undefined): Sentence | undefined {
   return message === undefined || at < 0 ? undefined : [message.slice(0, at), message.slice(at + 3)]
 }
 
-function missing(issue: Issue): Sentence {
+function missing(issue: Issue, path: Path, tree: unknown): Sentence {
+  if (issue.code === 'invalid_union' && 'discriminator' in issue)
+    return ['is missing', 'write protocol: OIDC or protocol: WEBSEAL']
   const own = ours(issue.message)
-  if (own?.[0].startsWith('is missing')) return ['is missing', own[1]]
-  return ['is missing', own ? own[1] : 'add it']
+  const meaning = meaningOf(path, tree)
+  return ['is missing', own ? own[1] : meaning ? `add it: ${meaning}` : 'add it']
 }
 
 function protocolSentence(value: unknown): Sentence {
-  if (value === undefined) return ['is missing', 'write protocol: OIDC or protocol: WEBSEAL']
   const meant = typeof value === 'string' ? nearest(value, ['OIDC', 'WEBSEAL']) : undefined
   return ['is no protocol', meant ? `did you mean ${meant}?` : 'write OIDC or WEBSEAL']
 }

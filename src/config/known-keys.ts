@@ -34,14 +34,25 @@ export function shapeOf(schema: JsonSchema | undefined, root: JsonSchema, value?
   return objects.find((shape) => isTree(value) && shape?.properties?.protocol?.const === value.protocol) ?? objects[0] ?? schema
 }
 
-/** The keys of the object at `path`; empty where none are fixed. */
-export function knownKeys(path: Path, tree: unknown): readonly string[] {
+/** The schema of the value at `path`. */
+function schemaAt(
+  path: Path,
+  tree: unknown,
+): { readonly described: JsonSchema | undefined; readonly shape: JsonSchema | undefined } {
   const root = inputSchema()
-  let schema = shapeOf(root, root, tree)
+  let described: JsonSchema | undefined = root
+  let shape = shapeOf(root, root, tree)
   for (const [index, part] of path.entries()) {
-    const open = typeof schema?.additionalProperties === 'object' ? schema.additionalProperties : undefined
-    const next = typeof part === 'number' ? schema?.items : (schema?.properties?.[part] ?? open)
-    schema = shapeOf(next, root, valueAt(tree, path.slice(0, index + 1)))
+    const open = typeof shape?.additionalProperties === 'object' ? shape.additionalProperties : undefined
+    described = typeof part === 'number' ? shape?.items : (shape?.properties?.[part] ?? open)
+    shape = shapeOf(described, root, valueAt(tree, path.slice(0, index + 1)))
   }
-  return Object.keys(schema?.properties ?? {})
+  return { described, shape }
 }
+
+/** The keys of the object at `path`; empty where none are fixed. */
+export const knownKeys = (path: Path, tree: unknown): readonly string[] =>
+  Object.keys(schemaAt(path, tree).shape?.properties ?? {})
+
+/** What the value at `path` is for. */
+export const meaningOf = (path: Path, tree: unknown): string | undefined => schemaAt(path, tree).described?.description

@@ -22,7 +22,6 @@ export interface Node {
   arguments?: Node[]
   body?: Node
   condition?: Node
-  // biome-ignore lint/suspicious/noThenProperty: the name jsonata gives it
   then?: Node
   else?: Node
   focus?: string

@@ -57,13 +57,17 @@ export interface KeeperOptions {
   readonly cacheSize?: number
 }
 
+interface Renewal {
+  at: Instant
+  found: Found | Promise<Found>
+}
 interface Entry {
   readonly record: SessionRecord
   readonly found: Found & { readonly session: Session }
   /** Until then the store is not asked again. */
   readonly freshUntil: Instant
   /** One renewal for a whole burst of requests, and for clients that are slow to take it. */
-  renewal?: { readonly at: Instant; found: Found | Promise<Found> }
+  renewal?: Renewal
 }
 
 const nothing: Found = Object.freeze({ cookies: Object.freeze([]) })
@@ -139,13 +143,14 @@ class Keeper implements SessionKeeper {
   }
 
   #remember(token: string, record: SessionRecord, rules: SessionRules, now: Instant): Entry {
-    const before = this.#cache.get(token)?.found.session
-    const same = before?.id === record.id && JSON.stringify(before.identity) === JSON.stringify(record.identity)
+    const before = this.#cache.get(token)
+    const unchanged = before && JSON.stringify(before.record) === JSON.stringify(record) ? before : undefined
     const { touchedAt, ...kept } = record
     const endsAt = endOf(record, rules)
-    const identity = same && before ? before.identity : record.identity // verdicts are kept per Identity object
+    const identity = unchanged?.found.session.identity ?? record.identity // verdicts are kept per Identity object
     const session: Session = { ...kept, identity, endsAt, idleUntil: Math.min(touchedAt + idleOf(rules), endsAt) }
-    const entry: Entry = { record, found: { session, cookies: nothing.cookies }, freshUntil: now + freshFor }
+    const renewal = unchanged?.renewal && { renewal: unchanged.renewal }
+    const entry: Entry = { record, found: { session, cookies: nothing.cookies }, freshUntil: now + freshFor, ...renewal }
     // a copy: a piece of a Cookie line would keep the whole line in memory
     this.#cache.set(Buffer.from(token, 'latin1').toString('latin1'), entry)
     return entry
@@ -170,14 +175,14 @@ class Keeper implements SessionKeeper {
   #renew(entry: Entry, request: Pick<RequestView, 'cookies'>, rules: SessionRules, now: Instant): Found | Promise<Found> {
     if (entry.renewal && now - entry.renewal.at < renewalOf(rules)) return entry.renewal.found
     const renewing = this.#reseal(entry, request, rules, now)
-    const renewal: { at: Instant; found: Found | Promise<Found> } = { at: now, found: renewing }
+    const renewal: Renewal = { at: now, found: renewing }
     entry.renewal = renewal
     renewing.then(
       (found) => {
         renewal.found = found
       },
       () => {
-        delete entry.renewal // whoever waited is told; the next request tries again
+        renewal.at = Number.NEGATIVE_INFINITY // whoever waited is told; the next request tries again
       },
     )
     return renewing

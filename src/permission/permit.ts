@@ -35,8 +35,9 @@ async function judge({ name, message, expression }: Rule, facts: Facts): Promise
   try {
     const value = await expression.evaluate(facts)
     if (value === true) return undefined
-    const detail = value === false ? {} : { detail: `the rule gives a ${kindOf(value)}, not true or false` }
-    return { ...refusal, reason: 'rule-refused', ...detail }
+    if (value === false) return { ...refusal, reason: 'rule-refused' }
+    const given = value === undefined ? 'nothing' : `a ${kindOf(value)}`
+    return { ...refusal, reason: 'rule-refused', detail: `the rule gives ${given}, not true or false` }
   } catch (error) {
     return { ...refusal, reason: 'rule-failed', detail: error instanceof Error ? error.message : 'it cannot be evaluated' }
   }

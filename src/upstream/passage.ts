@@ -223,9 +223,11 @@ export class Passage implements Sink {
 
 const ignore = (): void => {}
 
-/** An event stream's head must not wait for its first event. */
+const nothing = Buffer.alloc(0)
+
+/** An event stream's head must not wait for its first event. Not flushHeaders: that writes a latin1 head as UTF-8. */
 const flush = (response: ServerResponse): void => {
-  if (!response.writableEnded && !response.destroyed) response.flushHeaders()
+  if (!response.writableEnded && !response.destroyed) response.write(nothing)
 }
 
 const isChunked = (raw: RawHeaders): boolean =>

@@ -34,7 +34,7 @@ export function readAddress(portal: Portal): PortalAddress {
 
 /** The URL with the portal's inner origin replaced by the public one; any other text is returned as it is. */
 export function outward(url: string, address: PortalAddress, host: string): string {
-  const parts = /^(?:([a-z]+):)?\/\/([^/?#\\@]*)(.*)$/is.exec(url)
+  const parts = /^(?:([a-z]+):)?\/\/([^/?#\\@]*)((?:[/?#].*)?)$/is.exec(url)
   if (!parts) return url
   const scheme = parts[1]?.toLowerCase()
   if (scheme !== undefined && !/^(https?|wss?)$/.test(scheme)) return url

@@ -32,13 +32,19 @@ export function answerUpgrade(ways: Ways, exchange: Exchange, socket: Duplex, ea
   new Passage(ways, exchange, responseOn(socket, exchange.incoming), address, head.wantsTrailers).send(head)
 }
 
-/** An ordinary response on a socket that the server has let go of. The connection ends with it. */
+/** The ordinary response on a socket that the server has let go of: the door's, where it has put one there, else a new one. */
 function responseOn(socket: Duplex, incoming: IncomingMessage): ServerResponse {
-  const response = new ServerResponse(incoming)
+  const response = (socket as Duplex & { readonly _httpMessage?: ServerResponse })._httpMessage ?? newResponse(socket, incoming)
+  // nobody tells a response without a server that its socket has drained, or closes the connection with it
   response.shouldKeepAlive = false
-  response.assignSocket(socket as Socket)
   socket.on('drain', () => response.emit('drain'))
   response.on('finish', () => (socket as Socket).destroySoon())
+  return response
+}
+
+function newResponse(socket: Duplex, incoming: IncomingMessage): ServerResponse {
+  const response = new ServerResponse(incoming)
+  response.assignSocket(socket as Socket)
   return response
 }
 

@@ -1,8 +1,11 @@
 // The one file and the image around it.
-import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Bundled, bundle } from '../../deploy/bundle.ts'
@@ -10,6 +13,15 @@ import { type Bundled, bundle } from '../../deploy/bundle.ts'
 const run = promisify(execFile)
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const packageJson = JSON.parse(read('package.json'))
+
+/** The address people come to, from the log of a Postern that starts. */
+async function listening(serving: ChildProcessWithoutNullStreams): Promise<string> {
+  for await (const line of createInterface(serving.stdout)) {
+    const { msg, people } = JSON.parse(line)
+    if (msg === 'listening') return people
+  }
+  throw new Error('it ended without listening')
+}
 
 describe('the bundle', () => {
   let folder: string
@@ -36,6 +48,30 @@ describe('the bundle', () => {
   it('says in a plain sentence that the demo needs a checkout', async () => {
     const failed = await postern('demo').catch((error) => error)
     expect([failed.code, failed.stdout + failed.stderr]).toEqual([1, expect.stringMatching(/needs a checkout.*npm ci/)])
+  })
+
+  it('serves people with nothing beside it but a configuration', async () => {
+    const config = `server: { publicUrl: "http://portal.localhost:8080", listen: "127.0.0.1:0", health: "127.0.0.1:0", admin: "127.0.0.1:0" }
+session: { keys: ["\${env:KEY}"] }
+providers: [{ name: idp, protocol: OIDC, issuer: "http://localhost:1", clientId: a, rules: [{ name: staff, when: hd = 'x' }] }]
+portals: [{ name: portal, host: portal.localhost, upstream: "http://127.0.0.1:1", providers: [idp] }]
+`
+    const place = mkdtempSync(join(tmpdir(), 'postern-bundle-config-'))
+    writeFileSync(join(place, 'postern.yaml'), config)
+    const env = { KEY: randomBytes(32).toString('base64url') }
+    const serving = spawn(process.execPath, [join(folder, 'postern.js'), 'serve', '--config', join(place, 'postern.yaml')], {
+      env,
+    })
+    try {
+      const people = await listening(serving)
+      const unknown = await fetch(`http://${people}/`)
+      expect([unknown.status, unknown.headers.get('content-type')]).toEqual([404, 'application/problem+json'])
+      expect(await unknown.json()).toMatchObject({ status: 404, type: expect.stringContaining('portal-unknown') })
+    } finally {
+      serving.kill('SIGINT')
+      await once(serving, 'exit')
+      rmSync(place, { recursive: true, force: true })
+    }
   })
 
   it('holds no development dependency, and its licences are kept', () => {

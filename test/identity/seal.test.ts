@@ -58,7 +58,11 @@ describe('a sealer', () => {
       '☃',
     ]
     for (const text of foreign) expect(await sealer.open(text, 'session')).toBeUndefined()
-    await fc.assert(fc.asyncProperty(fc.string(), async (text) => expect(await sealer.open(text, 'session')).toBeUndefined()))
+    await fc.assert(
+      fc.asyncProperty(fc.string(), async (text) => {
+        expect(await sealer.open(text, 'session')).toBeUndefined()
+      }),
+    )
   })
 })
 

@@ -18,12 +18,9 @@ export interface MirrorPortal {
 export async function startMirrorPortal(): Promise<MirrorPortal> {
   const seen: Seen[] = []
   const server = createServer(async (request, response) => {
-    const one = {
-      method: request.method ?? '',
-      target: request.url ?? '',
-      headers: request.rawHeaders,
-      body: await bodyOf(request),
-    }
+    const body = await bodyOf(request).catch(() => undefined)
+    if (body === undefined) return // whoever asked went away in the middle
+    const one = { method: request.method ?? '', target: request.url ?? '', headers: request.rawHeaders, body }
     seen.push(one)
     response.writeHead(200, { 'Content-Type': 'application/json' })
     response.end(JSON.stringify(one))

@@ -1,5 +1,6 @@
 // Starts the whole of Postern in this process, from configuration text, on free ports, with a clock of the test's.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Serving, serve } from '../../src/commands/serve.ts'
@@ -28,8 +29,8 @@ export interface RunningPostern extends Serving {
 export const testKey = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
 
 export interface PosternOptions {
-  /** Configuration text without `server.listen`, `health`, `admin`: those are set here. */
-  readonly configuration: string
+  /** Configuration text without `server.listen`, `health`, `admin`: those are set here. A function gets the port it will have. */
+  readonly configuration: string | ((port: number) => string)
   readonly env?: Readonly<Record<string, string>>
   /** File name -> text, beside the configuration. */
   readonly files?: Readonly<Record<string, string>>
@@ -37,18 +38,29 @@ export interface PosternOptions {
 }
 
 /** Adds free ports under `server:` of a configuration. */
-const withFreePorts = (configuration: string): string => {
-  const ports = '  listen: 127.0.0.1:0\n  health: 127.0.0.1:0\n  admin: 127.0.0.1:0\n'
+const withPorts = (configuration: string, port: number): string => {
+  const ports = `  listen: 127.0.0.1:${port}\n  health: 127.0.0.1:0\n  admin: 127.0.0.1:0\n`
   return /^server:\n/m.test(configuration)
     ? configuration.replace(/^server:\n/m, `server:\n${ports}`)
     : `server:\n${ports}${configuration}`
+}
+
+/** A port that was free a moment ago: redirect URIs name it before anything listens there. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
+  const { port } = server.address() as AddressInfo
+  await new Promise((closed) => server.close(closed))
+  return port
 }
 
 export async function startPostern(options: PosternOptions): Promise<RunningPostern> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-test-'))
   for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(folder, name), text)
   const file = join(folder, 'postern.yaml')
-  await writeFile(file, withFreePorts(options.configuration))
+  const port = typeof options.configuration === 'function' ? await freePort() : 0
+  const text = typeof options.configuration === 'function' ? options.configuration(port) : options.configuration
+  await writeFile(file, withPorts(text, port))
   const chunks: string[] = []
   const time = { now: options.now ?? Date.now() }
   const serving = await serve({
@@ -72,7 +84,7 @@ export async function startPostern(options: PosternOptions): Promise<RunningPost
         .map((line) => JSON.parse(line) as LogLine)
     },
     reconfigure: async (configuration) => {
-      await writeFile(file, withFreePorts(configuration))
+      await writeFile(file, withPorts(configuration, port))
       return serving.reload()
     },
     stop: async () => {

@@ -1,7 +1,7 @@
 // The least door there can be: everything is allowed, so that what reaches the portal and the client is upstream's doing.
 import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { canonicalAddress } from '../../src/addresses.ts'
 import { describe, type Reason } from '../../src/errors.ts'
@@ -19,12 +19,15 @@ export interface DoorSettings {
   readonly clock?: () => number
   /** Identity header names of the generation. */
   readonly ours?: readonly string[]
+  /** Upgrades come without a response on their socket. */
+  readonly hasBareSockets?: boolean
 }
 export interface TestDoor {
   readonly port: number
   /** The next exchange that is over, in order. */
   outcome(): Promise<Outcome>
   readonly refusals: readonly Reason[]
+  closeForwarder(): Promise<void>
   close(): Promise<void>
 }
 
@@ -118,15 +121,22 @@ export async function startTestDoor(settings: DoorSettings): Promise<TestDoor> {
     server.emit('request', incoming, response)
   })
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const answer = (status: number): void =>
-      void socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-    forwarder.upgrade(exchange(incoming, answer), socket, head)
+    const response = new ServerResponse(incoming)
+    const refuse = (status: number): void => {
+      if (settings.hasBareSockets) socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+      else response.writeHead(status, { 'Content-Length': 7 }).end('refused')
+    }
+    response.shouldKeepAlive = false
+    if (!settings.hasBareSockets) response.assignSocket(socket as Socket)
+    response.once('finish', () => socket.end())
+    forwarder.upgrade(exchange(incoming, refuse), socket, head)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
     refusals,
+    closeForwarder: () => forwarder.close(),
     outcome: () => {
       const first = ended.shift()
       return first ? Promise.resolve(first) : new Promise((resolve) => waiting.push(resolve))

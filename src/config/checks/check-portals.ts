@@ -32,7 +32,8 @@ export function checkPortals(config: Config, reading: Reading): void {
 function refuseSamePlace(config: Config, { problems }: Reading): void {
   const seen = new Set<string>()
   for (const [index, portal] of config.portals.entries()) {
-    if (portal.host === undefined && findPublicUrl(portal, config) === undefined) continue
+    const isUnsure = ['host', 'path', 'publicUrl'].some((key) => problems.isSettled(['portals', index, key]))
+    if (isUnsure || findPublicUrl(portal, config) === undefined) continue
     const place = `${hostOf(portal, config)} ${portal.path}`
     if (seen.has(place))
       problems.error(['portals', index], 'has the host and path of another portal', 'give it another host or path')

@@ -18,7 +18,7 @@ export function checkProviders(config: Config, reading: Reading): void {
   for (const [index, provider] of providers.entries()) {
     if (provider.protocol === 'OIDC') checkOidc(provider, ['providers', index], reading)
     else checkWebseal(provider, ['providers', index], config, reading)
-    if (!isUsed(provider, config))
+    if (!isUsed(provider, config) && !reading.problems.isSettled(['providers', index, 'protocol']))
       reading.problems.warning(
         ['providers', index, 'name'],
         'no portal names this provider',
@@ -79,6 +79,7 @@ function checkEndpoints(provider: OidcConfig, path: Path, { problems }: Reading)
 
 function checkClient(provider: OidcConfig, path: Path, { problems }: Reading): void {
   const { clientAuthentication: method, clientSecret, clientKey } = provider
+  if (problems.isSettled([...path, 'clientAuthentication'])) return
   if ((method === 'client_secret_basic' || method === 'client_secret_post') && clientSecret === undefined)
     problems.error([...path, 'clientSecret'], `is missing for ${method}`, 'add clientSecret, or write clientAuthentication: none')
   if (method === 'private_key_jwt' && clientKey === undefined)

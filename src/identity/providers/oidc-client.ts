@@ -54,7 +54,8 @@ export function createClient(
 
 /** RFC 6749 section 2.3.1 wants Basic; openid-client's own default is the body. */
 function clientAuthentication(options: ClientOptions): () => Promise<ClientAuth> {
-  const method = options.clientAuthentication ?? (options.clientSecret ? 'client_secret_basic' : 'none')
+  const byKey = options.clientKey ? 'private_key_jwt' : 'none'
+  const method = options.clientAuthentication ?? (options.clientSecret ? 'client_secret_basic' : byKey)
   switch (method) {
     case 'none':
       return async () => None()

@@ -39,7 +39,7 @@ export function createEndpoints(
   if (from === undefined && !isComplete(byHand)) {
     throw new TypeError('issuer or discoveryUri is needed, or issuer, authorizationEndpoint, tokenEndpoint and jwksUri together')
   }
-  let known: { readonly metadata: ServerMetadata; readonly text: string } | undefined
+  let known: Known | undefined
   let pending: Promise<ServerMetadata> | undefined
   let askAgainAt: Instant = 0
   let trouble: string | undefined
@@ -47,19 +47,15 @@ export function createEndpoints(
   const load = async (): Promise<ServerMetadata> => {
     try {
       const discovered = from === undefined ? {} : await discover(from, context.ask, context.timeout)
-      const metadata = complete(options, discovered, byHand)
-      if (known && known.metadata.issuer !== metadata.issuer) throw new Unreachable('the issuer changed')
-      const text = JSON.stringify(metadata)
-      if (known?.text !== text) known = { metadata, text }
+      known = newest(known, complete(options, discovered, byHand))
       if (trouble !== undefined) context.log.server('info', 'identity provider is back', { provider: options.name })
       trouble = undefined
       askAgainAt = from === undefined ? Number.POSITIVE_INFINITY : context.clock() + refreshAfter
       return known.metadata
     } catch (error) {
       const detail = error instanceof Unreachable ? error.message : 'the discovery document cannot be used'
-      if (trouble !== detail) {
-        context.log.server('warn', 'identity provider is not available', { provider: options.name, detail })
-      }
+      const isNews = trouble !== detail
+      if (isNews) context.log.server('warn', 'identity provider is not available', { provider: options.name, detail })
       trouble = detail
       askAgainAt = context.clock() + retryAfter
       throw new PosternError('provider-unavailable', detail, { cause: error })
@@ -86,6 +82,17 @@ export function createEndpoints(
       return { state, ...detail, ...endpoints }
     },
   }
+}
+
+interface Known {
+  readonly metadata: ServerMetadata
+  readonly text: string
+}
+/** The same object while nothing moved: the key set fetched for it stays. Another issuer's people would be other people. */
+function newest(known: Known | undefined, metadata: ServerMetadata): Known {
+  if (known && known.metadata.issuer !== metadata.issuer) throw new Unreachable('the issuer changed')
+  const text = JSON.stringify(metadata)
+  return known?.text === text ? known : { metadata, text }
 }
 
 const names = {
@@ -143,6 +150,7 @@ async function discover(uri: string, ask: CustomFetch, timeout: number): Promise
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw new Unreachable(`${place} is not a JSON object`)
   }
+  if (!('issuer' in document)) throw new Unreachable(`${place} names no issuer`)
   return document as Record<string, unknown>
 }
 

@@ -51,10 +51,10 @@ describe('an ID token is refused', () => {
     ['not valid yet', { claims: { nbf: seconds() + 3600 } }, /nbf/],
     ['signed with a key nobody published', { signature: 'other-key' }, /signature/],
     ['signed with an unknown key id', { signature: 'other-key', header: { kid: 'unknown' } }, /key/],
-    ['without signature', { signature: 'none' }, /alg/],
+    ['without signature', { signature: 'none' }, /unexpected JWT "alg"/],
     ['with its signature cut off', { signature: 'cut' }, /signature/],
-    ['signed with the client secret', { signature: 'client-secret' }, /alg/],
-    ['signed with the public key as a secret', { signature: 'public-key', header: { kid: 'own' } }, /alg/],
+    ['signed with the client secret', { signature: 'client-secret' }, /unexpected JWT "alg"/],
+    ['signed with the public key as a secret', { signature: 'public-key', header: { kid: 'own' } }, /unexpected JWT "alg"/],
     ['with a critical extension', { header: { crit: ['b64'], b64: true } }, /crit/],
     ['that is missing', { tokenAnswer: { id_token: undefined } }, /id_token/],
     ['that is no token', { tokenAnswer: { id_token: 'words' } }, /JWT/],
@@ -118,6 +118,11 @@ describe('the answer on the callback is refused', () => {
     const back = arrivalOf(idp.signIn(attacker.show.kind === 'redirect' ? attacker.show.to : ''))
     expect(await provider.login!.complete(back, victim.flow, at)).toMatchObject({ detail: 'token endpoint: invalid_grant' })
   })
+})
+
+it('what the redirect URI’s own query holds is not part of the answer', async () => {
+  const { outcome } = await tryWith({}, {}, { callback: 'http://portal.example/cb?iss=cas&code=7&client_name=PLAY' })
+  expect(outcome.kind).toBe('identified')
 })
 
 describe('the provider says no', () => {

@@ -90,7 +90,6 @@ describe('discovery', () => {
   it.each([
     ['another issuer', { issuer: 'https://evil.example' }],
     ['no issuer', { issuer: undefined }],
-    ['an issuer that is a pattern (every tenant)', { issuer: 'https://login.example/{tenantid}/v2.0' }],
     ['no token end point', { token_endpoint: undefined }],
     ['no keys', { jwks_uri: undefined }],
     ['plain http off loopback', { token_endpoint: 'http://idp.example/token' }],
@@ -100,6 +99,12 @@ describe('discovery', () => {
   ])('that names %s is not used', async (_, lie) => {
     idp.discovery = lie
     await expect(subject().provider.login!.begin(start)).rejects.toMatchObject({ reason: 'provider-unavailable' })
+  })
+
+  it('that names a pattern for an issuer, every tenant of the world, is not used', async () => {
+    idp.discovery = { issuer: 'https://login.example/{tenantid}/v2.0' }
+    const { provider } = createSubject({ discoveryUri: `${idp.issuer}/.well-known/openid-configuration` })
+    await expect(provider.login!.begin(start)).rejects.toMatchObject({ detail: expect.stringMatching(/no single issuer/) })
   })
 
   it('without a userinfo end point fails where userinfo must be asked', async () => {
@@ -151,11 +156,11 @@ describe('after an hour', () => {
   })
 
   it.each([
-    ['is down', () => void (idp.discoveryTrouble = 'error-500')],
-    ['has become somebody else', () => void (idp.discovery = { issuer: 'https://evil.example' })],
-  ])('what is known stays where the provider %s, and it is asked again a minute later', async (_, happen) => {
+    ['is down', { discoveryTrouble: 'error-500' }],
+    ['has become somebody else', { discovery: { issuer: 'https://evil.example' } }],
+  ])('what is known stays where the provider %s, and it is asked again a minute later', async (_, change) => {
     const made = await stale()
-    happen()
+    Object.assign(idp, change)
     await made.provider.login!.begin(start)
     await expect.poll(() => made.provider.status?.().detail).toBeDefined()
     expect(await authorizeAt(made)).toBe('/authorize')

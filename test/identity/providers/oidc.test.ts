@@ -170,6 +170,14 @@ describe('the client proves itself', () => {
   ]
   it.each(ways)('%s', async (_, options) => expect((await annWith(options)).outcome.kind).toBe('identified'))
 
+  it('with the key alone, where there is no secret', async () => {
+    const { clientSecret: _, ...rest } = defaults
+    const { clientAuthentication: __, ...key } = { ...signing, clientKey: jwk }
+    const context = { log: createRecorder(), clock: Date.now }
+    const provider = createProvider({ protocol: 'OIDC', ...rest, ...key, issuer: idp.issuer }, context)
+    expect((await signIn(provider, as('bob'))).outcome.kind).toBe('identified')
+  })
+
   it('not at all, where it has no secret', async () => {
     const { clientSecret: _, ...rest } = defaults
     const provider = createProvider(
@@ -197,12 +205,13 @@ describe('the client proves itself', () => {
 describe('keys that the provider replaces', () => {
   it('are fetched when they are first seen, after a minute at the earliest', async () => {
     const rotating = await startIdentityProvider({ clients, accounts })
-    const { provider } = createSubject({ issuer: rotating.issuer })
+    const { provider, time } = createSubject({ issuer: rotating.issuer })
     const bob = (url: string) => rotating.signIn(url, 'bob')
     await signIn(provider, bob)
     await rotating.rotateKeys()
     expect((await signIn(provider, bob)).outcome).toMatchObject({ reason: 'sign-in-failed' })
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 })
+    time.now += 61_000
+    vi.useFakeTimers({ toFake: ['Date'], now: time.now })
     try {
       expect((await signIn(provider, bob)).outcome.kind).toBe('identified')
     } finally {
