@@ -8,38 +8,38 @@ import { compilePermit } from '../permission/permit.ts'
 import { type RuleCase, readCases, readRuleFile } from '../permission/rule-file.ts'
 
 type Out = (line: string) => void
+const ruleEnding = '.jsonata'
+const casesEnding = '.cases.yaml'
+
 /** Prints one line per case and a summary; 0 where all passed, else 1. */
 export async function rulesTest(dir: string, out: Out): Promise<number> {
-  const names = await ruleNames(dir)
-  if (!names || names.length === 0) {
-    out(`${dir}: ${names ? 'there is no *.jsonata here' : 'this folder cannot be read'}  → name the folder that holds the rules`)
+  const files = await readdir(dir).catch(() => undefined)
+  const names = withEnding(files ?? [], ruleEnding)
+  if (!files || names.length === 0) {
+    out(`${dir}: ${files ? 'there is no *.jsonata here' : 'this folder cannot be read'}  → name the folder that holds the rules`)
     return 1
   }
-  let passed = 0
-  let failed = 0
-  for (const name of names) {
-    for (const isPassed of await testRule(dir, name, out)) isPassed ? passed++ : failed++
+  const results: boolean[] = []
+  for (const name of names) results.push(...(await testRule(dir, name, out)))
+  for (const name of withEnding(files, casesEnding).filter((cases) => !names.includes(cases))) {
+    out(`FAIL  ${join(dir, name + casesEnding)}  stands beside no rule  → write ${name}${ruleEnding}, or remove it`)
+    results.push(false)
   }
-  out(`${passed} passed, ${failed} failed`)
-  return failed === 0 ? 0 : 1
+  const passed = results.filter(Boolean).length
+  out(`${passed} passed, ${results.length - passed} failed`)
+  return passed === results.length ? 0 : 1
 }
 
-async function ruleNames(dir: string): Promise<readonly string[] | undefined> {
-  try {
-    const files = await readdir(dir)
-    return files
-      .filter((file) => file.endsWith('.jsonata'))
-      .map((file) => file.slice(0, -'.jsonata'.length))
-      .sort()
-  } catch {
-    return undefined
-  }
-}
+const withEnding = (files: readonly string[], ending: string): readonly string[] =>
+  files
+    .filter((file) => file.endsWith(ending))
+    .map((file) => file.slice(0, -ending.length))
+    .sort()
 
 /** One result per case; what keeps the cases from running counts as one that failed. */
 async function testRule(dir: string, name: string, out: Out): Promise<readonly boolean[]> {
-  const expression = await compiledRule(join(dir, `${name}.jsonata`), name, out)
-  const { cases, isGood } = await casesOf(join(dir, `${name}.cases.yaml`), name, out)
+  const expression = await compiledRule(join(dir, name + ruleEnding), name, out)
+  const { cases, isGood } = await casesOf(join(dir, name + casesEnding), name, out)
   const results = isGood ? [] : [false]
   if (!expression) return [...results, false]
   for (const one of cases) results.push(await testCase(name, expression, one, out))

@@ -14,6 +14,7 @@ import type {
   Verdict,
 } from '../types.ts'
 import { type FlowRecord, type FlowState, flowLifetime } from './flow.ts'
+import { returnAddress } from './return-address.ts'
 import {
   choicesOf,
   chooserPath,
@@ -61,12 +62,10 @@ export async function callback(context: SignInContext, request: RequestView, ask
   const portal = state && context.portals.get(state.portal)
   if (!portal) return fail(here, 'sign-in-unknown', 'the state is not ours')
   if (portal.origin !== asked.origin) return relay(context, request, portal, name)
-  if (!loginProviders(portal).includes(provider)) return fail(here, 'sign-in-unknown', 'the sign-in began with another provider')
-  return arrive(
-    { ...here, portal, returnTo: portal.path, cookies: context.flows.clear(state.id, request, portal.session) },
-    state,
-    text,
-  )
+  const own = loginProviders(portal).find((candidate) => candidate.name === name)
+  if (!own) return fail(here, 'sign-in-unknown', 'the sign-in began with another provider')
+  const cookies = context.flows.clear(state.id, request, portal.session)
+  return arrive({ ...here, portal, provider: own, returnTo: portal.path, cookies }, state, text)
 }
 
 /** The callback may lie on the origin of a portal that does not use this provider itself. */
@@ -93,7 +92,8 @@ async function arrive(arrival: Arrival, state: FlowState, text: string): Promise
   const { context, request, portal, provider, now } = arrival
   context.memory.arrived(state.id)
   const flow = await context.flows.find(state, request, portal.session)
-  const returning = flow ? { ...arrival, returnTo: flow.returnTo } : arrival
+  // judged again where it is used: the portal's paths may be others than when the person left
+  const returning = flow ? { ...arrival, returnTo: returnAddress(flow.returnTo, portal, context.basePath) } : arrival
   if (now - state.at >= flowLifetime)
     return { ...fail(returning, 'sign-in-expired', 'Redirection timeout'), words: 'Redirection timeout' }
   if (!flow) return stranger(arrival, 'no flow cookie: another browser, or used before')

@@ -153,7 +153,7 @@ async function sendAway(
       {
         provider: provider.name,
         signIn: again,
-        retryAfter: error.retryAfter ?? 5,
+        ...(error.reason === 'provider-unavailable' ? { retryAfter: error.retryAfter ?? 5 } : {}),
         choices: choicesOf(context, portal, returnTo, provider.name),
       },
       cookies,

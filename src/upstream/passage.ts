@@ -150,6 +150,8 @@ export class Passage implements Sink {
   failed(reason: Reason, detail: string, stale: boolean): void {
     if (this.#stage === 'over') return
     const outgoing = this.#outgoing
+    // the engine only tells that the body failed it
+    if (outgoing?.body?.isBrokenOff) return void this.#response.destroy()
     if (stale && this.#stage === 'asking' && !this.#isRepeated && outgoing && !outgoing.body && repeatable.has(outgoing.method)) {
       this.#isRepeated = true
       this.#stopWaiting()
@@ -233,7 +235,7 @@ const flush = (response: ServerResponse): void => {
 const isChunked = (raw: RawHeaders): boolean =>
   raw.some((name, at) => at % 2 === 0 && name.length === 17 && text(name).toLowerCase() === 'transfer-encoding')
 
-/** Reason phrases are decoded as UTF-8 by one engine; what cannot be written again is left out. */
+/** A phrase means nothing to a program; one that cannot be written is left out. */
 const writableReason = (reason: string): string => (/[^\t\x20-\x7e\x80-\xff]/.test(reason) ? '' : reason)
 
 /** Where only the end of the connection ends the body, a plain close would say "whole": then a reset says it is not. */

@@ -17,11 +17,14 @@ import {
   type Sink,
 } from './engine.ts'
 
-/** One portal's connections. `isFresh` holds while undici writes the first request on a connection just made. */
+/** One portal's connections, and what undici does not tell of them. */
 interface Lane {
   readonly pool: Pool
   readonly serverName: string | undefined
+  /** Holds while undici writes the first request on a connection just made. */
   isFresh: boolean
+  /** Holds while undici hears that a connection broke: it then takes an answer without length for whole. */
+  isBreaking: boolean
 }
 
 /** @param connectTimeout milliseconds */
@@ -74,6 +77,7 @@ function openLane({ upstream, upstreamTls }: Portal, connectTimeout: number): La
     bodyTimeout: 0,
     connect: (options, callback) =>
       connect({ ...options, ...(upstream.protocol === 'https:' ? { servername: serverName ?? '' } : undefined) }, (...result) => {
+        watchBreaking(lane, result[1])
         lane.isFresh = true
         try {
           callback(...result)
@@ -82,8 +86,18 @@ function openLane({ upstream, upstreamTls }: Portal, connectTimeout: number): La
         }
       }),
   })
-  const lane: Lane = { pool, serverName, isFresh: false }
+  const lane: Lane = { pool, serverName, isFresh: false, isBreaking: false }
   return lane
+}
+
+/** Heard before undici's own listener, and over when all of them have been told. */
+function watchBreaking(lane: Lane, socket: Duplex | null): void {
+  socket?.on('error', () => {
+    lane.isBreaking = true
+    queueMicrotask(() => {
+      lane.isBreaking = false
+    })
+  })
 }
 
 function dispatchOptions({ portal, method, path, headers, body, upgrade }: Outgoing, lane: Lane): Dispatcher.DispatchOptions {
@@ -125,12 +139,13 @@ class UndiciCall implements Dispatcher.DispatchHandler, Call {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: unknown, statusText?: string): void {
     const raw = controller.rawHeaders as RawHeaders
     if (status < 200) this.#sink.information(status, raw)
-    else this.#sink.head(status, statusText ?? '', raw)
+    else this.#sink.head(status, bytesOf(statusText ?? ''), raw)
   }
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!this.#sink.data(chunk)) controller.pause()
   }
   onResponseEnd(controller: Dispatcher.DispatchController): void {
+    if (this.#lane.isBreaking) return this.#sink.failed('portal-broke-off', 'the connection broke within the answer', false)
     this.#sink.end((controller.rawTrailers ?? []) as RawHeaders)
   }
   onRequestUpgrade(controller: Dispatcher.DispatchController, _status: number, _headers: unknown, socket: Duplex): void {
@@ -140,14 +155,22 @@ class UndiciCall implements Dispatcher.DispatchHandler, Call {
     if (this.#isAborted) return
     const { code = '' } = error as { code?: string }
     const stale = this.#isReused && !this.#isAnswered && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE')
-    this.#sink.failed(reasonOf(code), detailOf(error), this.#controller !== null && stale)
+    this.#sink.failed(reasonOf(code, error.message), detailOf(error), this.#controller !== null && stale)
   }
 }
 
-function reasonOf(code: string): Reason {
+/** undici reads the reason phrase as UTF-8; what was none is lost, what was some goes out as it came. */
+function bytesOf(statusText: string): string {
+  if (/^[\t\x20-\x7e]*$/.test(statusText)) return statusText
+  return statusText.includes('\ufffd') ? '' : Buffer.from(statusText).toString('latin1')
+}
+
+/** What undici says where the answer was not one that it takes. */
+const badAnswers = new Set(['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'])
+
+function reasonOf(code: string, message: string): Reason {
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'internal'
   if (code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED') return 'shutting-down'
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
-    return 'portal-failed'
+  if (code.startsWith('HPE_') || badAnswers.has(code) || message.startsWith('bad ')) return 'portal-failed'
   return 'portal-unreachable'
 }

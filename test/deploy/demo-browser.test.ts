@@ -54,14 +54,14 @@ it('takes a file of Bert, by fetch and by form', async () => {
   await page.locator('#receipt', { hasText: sha256 }).waitFor()
   await page.getByRole('button', { name: 'by form' }).click()
   await heading('Received')
-  expect(await page.locator('table').innerText()).toContain(sha256)
+  expect(await page.locator('table').textContent()).toContain(sha256)
 })
 
 it('refuses Carl, tells him why, and offers him to sign in as somebody else', async () => {
   await page.goto(urlOf('home'))
   await signInAs('carl')
   await page.getByText('This demo is for people of mycompany.com.').waitFor()
-  expect(await page.locator('main').innerText()).toContain('carl@other.org')
+  expect(await page.locator('main').textContent()).toContain('carl@other.org')
   await page.getByRole('link', { name: /somebody else/i }).click()
   await signInAs('bert')
   await heading('Hello, bert@mycompany.com')

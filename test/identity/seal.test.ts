@@ -46,6 +46,11 @@ describe('a sealer', () => {
     expect(opened.filter((payload) => payload !== undefined)).toEqual(['x'])
   })
 
+  it('does not spend time on what is longer than any cookies of ours, even if it sealed it', async () => {
+    expect(await sealer.open(await sealer.seal('x'.repeat(13_000), 'session'), 'session')).toBeUndefined()
+    expect(await sealer.open(await sealer.seal('x'.repeat(12_000), 'session'), 'session')).toHaveLength(12_000)
+  })
+
   it('opens nothing that is not ours, and never throws', async () => {
     const foreign = [
       '',

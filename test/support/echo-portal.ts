@@ -21,7 +21,7 @@ export interface Script {
   /** The head is there; the body may not be. Return true where this was the answer. */
   head?(request: PortalRequest, socket: Socket): boolean | undefined
   /** The whole request is there. Default: 200 with `ok`. */
-  request?(request: PortalRequest, socket: Socket): void
+  request?(request: PortalRequest, socket: Socket): unknown
   /** Bytes are not read as HTTP from here on. */
   raw?(chunk: Buffer, socket: Socket): void
 }

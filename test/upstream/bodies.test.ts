@@ -173,6 +173,18 @@ describe.each(engines)('bodies (%s)', (engine) => {
     expect([outcome.status, outcome.failure]).toEqual([499, 'client-gone'])
   })
 
+  it('does not blame the portal for a body that is none', async () => {
+    await start()
+    const connection = await connectRaw(door.port)
+    connection.send(`${request('POST /x', host, 'Transfer-Encoding: chunked')}2\r\nhi\r\nZZ\r\n`)
+    const socket = await portal.connection()
+    if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve))
+    await connection.closed
+    expect(portal.requests).toEqual([])
+    expect((await door.outcome()).failure).toBe('client-gone')
+    expect(door.refusals).toEqual([])
+  })
+
   it('does not hold more of an answer than the sockets do, where the client does not read', async () => {
     await start()
     const chunk = Buffer.alloc(64 * 1024)

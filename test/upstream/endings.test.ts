@@ -56,6 +56,16 @@ describe.each(engines)('endings (%s)', (engine) => {
     expect(await connection.closed).toBe('reset')
   })
 
+  it('does not take an answer without length for whole where the connection broke', async () => {
+    await start(always('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf'))
+    const connection = await connectRaw(door.port)
+    connection.send(get)
+    await once(connection.socket, 'data')
+    ;(await portal.connection()).resetAndDestroy()
+    expect((await connection.response()).isComplete).toBe(false)
+    expect((await door.outcome()).failure).toBe('portal-broke-off')
+  })
+
   it('passes an answer without length on whole', async () => {
     await start({
       request: (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end'),
@@ -131,11 +141,14 @@ describe.each(engines)('endings (%s)', (engine) => {
       expect(portal.requests.filter(({ target }) => target === '/once')).toHaveLength(2)
     })
     it('is tried once more, not for ever', async () => {
-      await start()
-      await exchangeRaw(door.port, get)
+      // two connections are kept
+      await start({ request: () => portal.requests.length === 2 && portal.sockets.map((socket) => socket.write(okAnswer)) })
+      await Promise.all([exchangeRaw(door.port, get), exchangeRaw(door.port, get)])
+      expect(portal.sockets).toHaveLength(2)
       portal.script = { request: (_request, socket) => void socket.resetAndDestroy() }
       expect((await exchangeRaw(door.port, request('GET /again', host))).status).toBe(502)
-      expect(portal.requests.filter(({ target }) => target === '/again')).toHaveLength(2)
+      const again = portal.requests.filter(({ target }) => target === '/again')
+      expect(again.map(({ connection }) => connection).sort()).toEqual([0, 1])
     })
     it('is not tried again once a byte of an answer came', async () => {
       await start()

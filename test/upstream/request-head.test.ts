@@ -216,6 +216,13 @@ describe.each(engines)('the head a portal gets (%s)', (engine) => {
     expect(portal.requests).toEqual([])
   })
 
+  it('does not forward a request with two Host lines', async () => {
+    portal = await startEchoPortal()
+    door = await startTestDoor({ engine, upstream: portal.url })
+    expect((await exchangeRaw(door.port, request('GET /', host, 'Host: evil.example'))).status).toBe(400)
+    expect(portal.requests).toEqual([])
+  })
+
   it.each(['OPTIONS *', 'TRACE /', 'GET http://evil.example/x'])('does not forward %s', async (line) => {
     portal = await startEchoPortal()
     door = await startTestDoor({ engine, upstream: portal.url })

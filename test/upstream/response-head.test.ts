@@ -43,6 +43,11 @@ describe.each(engines)('the head a client gets (%s)', (engine) => {
     expect(got.values('x-name')).toEqual(['J\xc3\xbcrgen'])
   })
 
+  it('keeps a status text in UTF-8', async () => {
+    const got = await answer(['HTTP/1.1 200 F\xc3\xbcr alle', ...ok.slice(1)])
+    expect(got.statusText).toBe('F\xc3\xbcr alle')
+  })
+
   it('removes hop-by-hop fields and what Connection nominates', async () => {
     const got = await answer([
       ...ok,

@@ -60,6 +60,10 @@ describe('the account', () => {
     expect(identityIn(await read({ email: '\u212aIM@x' }, { accountCase: 'lower' })).account).toBe('\u212aim@x')
   })
 
+  it('is never what every object inherits', async () => {
+    for (const name of ['constructor', 'toString', '__proto__']) expect(await compileAttribute(name).of({})).toBeUndefined()
+  })
+
   it('that is no expression is told at once', () => {
     expect(() => compileAttribute('email &')).toThrow(ExpressionError)
     expect(() => compileAttribute('$eval("1")')).toThrow(ExpressionError)

@@ -24,10 +24,12 @@ beforeEach(async () => {
 })
 afterEach(() => idp.close())
 
-const subject = (options: Partial<OidcOptions> = {}) => createSubject({ issuer: idp.issuer, callTimeout: 400, ...options })
+const subject = (options: Partial<OidcOptions> = {}) => createSubject({ issuer: idp.issuer, callTimeout: 20_000, ...options })
 const start = { state: 's', callback }
 const discoveries = () => idp.asked.filter((one) => one.includes('.well-known')).length
 const hour = 60 * 60 * 1000
+/** What happens in the background is looked for until it has. */
+const soon = { timeout: 20_000 }
 
 describe('discovery', () => {
   it('waits for the first sign-in, is made once for many at once, and is then known', async () => {
@@ -80,7 +82,7 @@ describe('discovery', () => {
     'that ends in %s is unavailable',
     async (trouble) => {
       idp.discoveryTrouble = trouble
-      const { provider } = subject()
+      const { provider } = subject(trouble === 'hang' ? { callTimeout: 800 } : {})
       const failure = await provider.login!.begin(start).catch((error: unknown) => error)
       expect(failure).toMatchObject({ reason: 'provider-unavailable' })
       expect(String(failure)).not.toMatch(/secret.words/)
@@ -151,7 +153,7 @@ describe('after an hour', () => {
     const made = await stale()
     idp.discovery = { authorization_endpoint: `${idp.issuer}/moved` }
     expect(await authorizeAt(made)).toBe('/authorize')
-    await expect.poll(() => authorizeAt(made)).toBe('/moved')
+    await expect.poll(() => authorizeAt(made), soon).toBe('/moved')
     expect(discoveries()).toBe(2)
   })
 
@@ -162,13 +164,13 @@ describe('after an hour', () => {
     const made = await stale()
     Object.assign(idp, change)
     await made.provider.login!.begin(start)
-    await expect.poll(() => made.provider.status?.().detail).toBeDefined()
+    await expect.poll(() => made.provider.status?.().detail, soon).toBeDefined()
     expect(await authorizeAt(made)).toBe('/authorize')
     expect(made.provider.status?.().state).toBe('ready')
     expect(discoveries()).toBe(2)
     made.time.now += 60_000
     await authorizeAt(made)
-    await expect.poll(discoveries).toBe(3)
+    await expect.poll(discoveries, soon).toBe(3)
   })
 
   it('an issuer that was only discovered cannot change', async () => {
@@ -177,7 +179,7 @@ describe('after an hour', () => {
     idp.discovery = { issuer: 'https://evil.example' }
     made.time.now += hour
     await made.provider.login!.begin(start)
-    await expect.poll(() => made.provider.status?.().detail).toBe('the issuer changed')
+    await expect.poll(() => made.provider.status?.().detail, soon).toBe('the issuer changed')
     expect(made.provider.status?.().endpoints?.['issuer']).toBe(idp.issuer)
   })
 })

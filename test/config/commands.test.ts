@@ -1,0 +1,89 @@
+// `postern check` and `postern keygen`, as a person types them.
+import { describe, expect, it } from 'vitest'
+import { check } from '../../src/commands/check.ts'
+import { keygen } from '../../src/commands/keygen.ts'
+import type { ProviderStatus } from '../../src/types.ts'
+import { key, load, minimal, written } from './configuration.ts'
+
+async function run(text: string, args: Partial<Parameters<typeof check>[0]> = {}) {
+  const out: string[] = []
+  const err: string[] = []
+  const config = written({ 'postern.yaml': text })
+  const code = await check(
+    { config, online: false, withoutSecrets: false, env: {}, ...args },
+    (line) => out.push(line),
+    (line) => err.push(line),
+  )
+  return { code, err, out: out.map((line) => line.replaceAll(config, 'postern.yaml')) }
+}
+
+describe('check', () => {
+  it('is content with a good configuration, and says how much it saw', async () => {
+    expect(await run(minimal)).toEqual({ code: 0, err: [], out: ['postern.yaml: fine (1 portal, 1 provider, 0 rules)'] })
+  })
+
+  it('shows warnings and is content', async () => {
+    const { code, out } = await run(minimal.replace('https://home', 'http://home'))
+    expect(code).toBe(0)
+    expect(out).toEqual([
+      'postern.yaml:2:23  server.publicUrl  warning: is plain http: sessions can be stolen on the way  → write https, also where TLS ends at the ingress',
+      'postern.yaml: fine, 1 warning (1 portal, 1 provider, 0 rules)',
+    ])
+  })
+
+  it('ends with 1 where anything is wrong, with place, key, mistake and remedy', async () => {
+    const { code, out } = await run(minimal.replace('upstream:', 'upstraem:'))
+    expect(code).toBe(1)
+    expect(out.at(-2)).toBe('postern.yaml:7:17  portals[0].upstraem  unknown key  → did you mean upstream?')
+    expect(out.at(-1)).toBe('postern.yaml: 2 errors')
+  })
+
+  it('asks the providers when online, and shows what they answer', async () => {
+    const status: ProviderStatus = { state: 'ready', endpoints: { token: 'https://idp.company.com/token' } }
+    const good = await run(minimal, { online: true, probe: async () => [{ provider: 'PLAY', ...status }] })
+    expect(good).toMatchObject({
+      code: 0,
+      out: ['PLAY: ready', '  token  https://idp.company.com/token', 'postern.yaml: fine (1 portal, 1 provider, 0 rules)'],
+    })
+    const bad = await run(minimal, {
+      online: true,
+      probe: async () => [{ provider: 'PLAY', state: 'unavailable', detail: 'no answer' }],
+    })
+    expect(bad).toMatchObject({
+      code: 1,
+      out: ['PLAY: unavailable, no answer', 'postern.yaml: 1 provider unavailable (1 portal, 1 provider, 0 rules)'],
+    })
+  })
+
+  it('asks nobody otherwise, nor where the configuration is wrong', async () => {
+    const probe = () => Promise.reject(new Error('asked'))
+    expect((await run(minimal, { probe })).code).toBe(0)
+    expect((await run('', { online: true, probe })).code).toBe(1)
+  })
+
+  it('cannot ask without the secrets', async () => {
+    expect(await run(minimal, { online: true, withoutSecrets: true })).toMatchObject({
+      code: 2,
+      err: [expect.stringContaining('--online needs the secrets')],
+    })
+  })
+})
+
+describe('keygen', () => {
+  const made = () => {
+    const lines: string[] = []
+    expect(keygen((line) => lines.push(line))).toBe(0)
+    return lines
+  }
+
+  it('prints a key that the configuration takes', async () => {
+    const [line = '', ...rest] = made()
+    expect(rest).toEqual([])
+    expect(line).toMatch(/^[A-Za-z0-9_-]{43}$/)
+    expect((await load(minimal.replace(key, `"${line}"`))).config.session.keys).toEqual([line])
+  })
+
+  it('never prints the same twice', () => {
+    expect(new Set(Array.from({ length: 50 }, () => made()[0])).size).toBe(50)
+  })
+})

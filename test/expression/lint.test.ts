@@ -1,0 +1,131 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { compileExpression } from '../../src/expression/compile.ts'
+import { lintRule } from '../../src/expression/lint.ts'
+import { readCases, readRuleFile } from '../../src/permission/rule-file.ts'
+
+const words = (source: string) => lintRule(source).map(({ message, advice }) => `${message} | ${advice}`)
+
+describe('a warning', () => {
+  it.each([
+    ['hd = company.com', 'not a text', '"company.com"'],
+    ['hd == company', 'not a text', '"company"'],
+    ['company.com = hd', 'not a text', '"company.com"'],
+    ['hd = my-company.com', 'subtracts', 'quotes'],
+    ['staff in groups', 'not a text', '"staff"'],
+    ['hd = "x" or "y"', 'no condition', 'hd in ["x", "y"]'],
+    ['hd = "x" or hd = "y" or "z"', 'no condition', 'hd in ["x", "y", "z"]'],
+    ['hd = "x" and 1', 'a number is no condition', 'compare'],
+    ['not account', 'a text is no condition', 'compare'],
+    ['groups and true', 'a list is no condition', 'compare'],
+    ['a != "x" or a != "y"', 'always true', '(a != "x" and a != "y")'],
+    ['a != "x" or b or "y" != a', 'always true', '(a != "x" and a != "y")'],
+    [
+      '(auth.profile.broadsoft_type != "System" or auth.profile.broadsoft_type != "Provisioning") or is_client_ip_private',
+      'always true',
+      '(auth.profile.broadsoft_type != "System" and auth.profile.broadsoft_type != "Provisioning")',
+    ],
+    ['a = "x" and a == "y"', 'never true', '(a = "x" or a = "y")'],
+    ['"company.com"', 'gives a text', 'compare'],
+    ['email', 'gives a text', 'compare'],
+    ['claims.email', 'gives a text', 'compare'],
+    ['request.path', 'gives a text', 'compare'],
+    ['groups', 'gives a list', 'compare'],
+    ['1 + level', 'gives a number', 'compare'],
+    ['"a" & hd', 'gives a text', 'compare'],
+    ['[hd]', 'gives a list', 'compare'],
+    ['{"a": hd}', 'gives a map', 'compare'],
+    ['$uppercase(hd)', 'gives a text', 'compare'],
+    ['$count(groups)', 'gives a number', 'compare'],
+    ['hd = "x" ? true : "no"', 'gives a text', 'compare'],
+    ['($a := 1; hd)', 'gives a text', 'compare'],
+    ['$hd := "company.com"', 'sets a variable', 'compare with ='],
+    ['groups = "admins"', 'always false', '"admins" in groups'],
+    ['groups != "admins"', 'always true', 'not ("admins" in groups)'],
+    ['groups in ["admins"]', 'always false', 'in groups'],
+    ['hd = null', 'missing fact is not null', 'not $exists(hd)'],
+    ['hd == None', 'missing fact is not null', 'not $exists(hd)'],
+    ['email_verified ? hd = "x" : false', '"false" too', 'email_verified = true'],
+    ['"a" = "a"', 'reads no fact', 'name a fact'],
+    ['$contains(email, "@company.com")', 'anywhere', '$emailDomain'],
+    ['$contains($lowercase(email), "company.com")', 'anywhere', '$emailDomain'],
+    ['$split(email, "@")[1] = "company.com"', 'second @', '$emailDomain'],
+    ['$contains(email, /@company\\.com$/)', 'part of the text', '^'],
+    ['$contains(email, /^[^@]+@company\\.com/)', 'part of the text', '$'],
+    ['$contains(email, /^[^@]+@company.com$/)', 'any character', '\\.'],
+  ])('is given on %s', (source, message, advice) => {
+    expect(words(source).filter((text) => text.includes(message) && text.split(' | ')[1]?.includes(advice))).not.toEqual([])
+  })
+
+  it('points at the place in the original', () => {
+    expect(lintRule('not a == b and\n (hd == company.com)').map(({ offset }) => offset)).toEqual([9, 23])
+    expect(lintRule('is_system or (hd != "x" or hd != "y")')[0]?.offset).toBe(14)
+  })
+
+  it('offers advice that compiles', () => {
+    for (const source of ['a != "x" or a != "y"', 'groups != "a"', 'hd = "x" or "y"', 'hd = null']) {
+      const advice = lintRule(source)[0]?.advice.replace(/^write /, '') ?? ''
+      expect(lintRule(advice)).toEqual([])
+      expect(() => compileExpression(advice, 'rule')).not.toThrow()
+    }
+  })
+
+  it('is given once for one mistake', () => {
+    expect(lintRule('a != 1 or a != 2 or a != 3')).toHaveLength(1)
+    expect(lintRule('hd = company.com')).toHaveLength(1)
+    expect(lintRule('"text"')).toHaveLength(1)
+  })
+
+  it.each([
+    'hd = "company.com"',
+    "hd == 'mycompany.com'",
+    'not is_system or auth.profile.access_type == 1',
+    'email_verified and is_client_ip_private',
+    'locale = address.country',
+    'account = email',
+    'claims.account = account',
+    'account = null',
+    '"staff" in groups',
+    '$exists(groups[$ in ["staff", "partners"]])',
+    'a = "x" or a = "y"',
+    'a != "x" and a != "y"',
+    'a != "x" or b != "y"',
+    'is_system ? hd = "x" : true',
+    'true',
+    'now - authenticated_at < 3600000',
+    '$contains(email, /^[^@]+@company\\.com$/)',
+    '$contains(request.path, "/admin/")',
+    '($h := $number($fromMillis(now, "[H]")); $h > 7 and $h < 19)',
+    'not ((a != 1) or b)',
+  ])('is not given on %s', (source) => {
+    expect(lintRule(source)).toEqual([])
+  })
+
+  it('is left to the compiler where the rule is broken', () => {
+    expect(lintRule('hd = ')).toEqual([])
+  })
+})
+
+describe('a claim that no case shows', () => {
+  it('is warned about, where there are cases', () => {
+    const cases = [{ facts: { hd: 'x', claims: { email: 'y' } } }]
+    expect(lintRule('hd = "x" or emial = "y"', cases)).toMatchObject([{ offset: 12, message: 'no case shows the claim emial' }])
+    expect(lintRule('hd = "x" or email = "y" or groups = []', cases)).toEqual([])
+    expect(lintRule('emial = "y"')).toEqual([])
+  })
+})
+
+describe('the rules that are shipped', () => {
+  const folder = new URL('../../rules/', import.meta.url)
+  const names = readdirSync(folder)
+    .filter((file) => file.endsWith('.jsonata'))
+    .map((file) => file.replace('.jsonata', ''))
+  it.each(names)('%s: has a message, four cases, and nothing to warn about', (name) => {
+    const { source, message } = readRuleFile(readFileSync(new URL(`${name}.jsonata`, folder), 'utf8'), name)
+    const { cases, problems } = readCases(readFileSync(new URL(`${name}.cases.yaml`, folder), 'utf8'), name)
+    expect(message).toMatch(/\.$|UTC\)\.$/)
+    expect(problems).toEqual([])
+    expect(cases.length).toBeGreaterThanOrEqual(4)
+    expect(lintRule(source, cases)).toEqual([])
+  })
+})

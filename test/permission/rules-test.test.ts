@@ -1,0 +1,80 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { rulesTest } from '../../src/commands/rules-test.ts'
+
+describe('postern rules test', () => {
+  let dir = ''
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'rules-'))
+  })
+  afterEach(() => rm(dir, { recursive: true }))
+
+  const run = async (files: Record<string, string>): Promise<{ code: number; lines: readonly string[] }> => {
+    for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text)
+    const lines: string[] = []
+    return { code: await rulesTest(dir, (line) => lines.push(line.replaceAll(`${dir}/`, ''))), lines }
+  }
+
+  it('prints a line for each case and passes where all agree', async () => {
+    const cases = '- { name: ours, facts: { hd: x }, expect: allow }\n- { name: none, facts: {}, expect: deny }\n'
+    expect(await run({ 'domain.jsonata': 'hd == "x"', 'domain.cases.yaml': cases })).toEqual({
+      code: 0,
+      lines: ['ok    domain  ours', 'ok    domain  none', '2 passed, 0 failed'],
+    })
+  })
+
+  it('fails where a case does not agree, and says why', async () => {
+    const cases = '- { name: odd, facts: { ok: "true" }, expect: allow }\n- { name: open, facts: { ok: true }, expect: deny }\n'
+    const { code, lines } = await run({ 'a.jsonata': 'ok and true', 'a.cases.yaml': cases })
+    expect(code).toBe(1)
+    expect(lines[0]).toMatch(/^FAIL {2}a {2}odd: expected allow, got deny \(a text stands where/)
+    expect(lines[1]).toBe('FAIL  a  open: expected deny, got allow')
+    expect(lines[2]).toBe('0 passed, 2 failed')
+  })
+
+  it('fails a rule without cases, and one whose cases are none', async () => {
+    const { code, lines } = await run({ 'a.jsonata': 'true', 'b.jsonata': 'true', 'b.cases.yaml': '[]' })
+    expect(code).toBe(1)
+    expect(lines).toEqual([
+      'FAIL  a  has no cases  → write a.cases.yaml',
+      'FAIL  b.cases.yaml:1:1    there are no cases  → write a list: - { name: …, facts: { … }, expect: allow }',
+      '0 passed, 2 failed',
+    ])
+  })
+
+  it('names file, line and column of what cannot be read', async () => {
+    const { code, lines } = await run({
+      'a.jsonata': '/** message: No. */\nhd == "x" and\n  )',
+      'a.cases.yaml': '- { name: a, expect: maybe }',
+    })
+    expect(code).toBe(1)
+    expect(lines[0]).toMatch(/^FAIL {2}a\.jsonata:3:3 {2}"\)" was not expected here {2}→ /)
+    expect(lines[1]).toMatch(/^FAIL {2}a\.cases\.yaml:1:22 {2}\[0\]\.expect {2}/)
+    expect(lines[2]).toBe('0 passed, 2 failed')
+  })
+
+  it('fails cases whose rule is gone', async () => {
+    const { code, lines } = await run({
+      'a.jsonata': 'true',
+      'a.cases.yaml': '- { name: a, expect: allow }',
+      'old.cases.yaml': '[]',
+    })
+    expect([code, lines.at(-1)]).toEqual([1, '1 passed, 1 failed'])
+    expect(lines).toContain('FAIL  old.cases.yaml  stands beside no rule  → write old.jsonata, or remove it')
+  })
+
+  it('fails where there are no rules, or no folder', async () => {
+    expect((await run({})).code).toBe(1)
+    expect(await rulesTest(join(dir, 'missing'), () => undefined)).toBe(1)
+  })
+
+  it('passes the rules that are shipped', async () => {
+    const lines: string[] = []
+    const code = await rulesTest(fileURLToPath(new URL('../../rules', import.meta.url)), (line) => lines.push(line))
+    expect(lines.filter((line) => line.startsWith('FAIL'))).toEqual([])
+    expect(code).toBe(0)
+  })
+})
