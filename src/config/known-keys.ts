@@ -22,8 +22,12 @@ export interface JsonSchema {
   readonly pattern?: string
 }
 
-/** The configuration as people write it. */
-export const inputSchema = (): JsonSchema => z.toJSONSchema(configSchema, { io: 'input' }) as JsonSchema
+let made: JsonSchema | undefined
+/** The configuration as people write it. Made once: it takes a few milliseconds, and most loads never ask. */
+export function inputSchema(): JsonSchema {
+  made ??= z.toJSONSchema(configSchema, { io: 'input' }) as JsonSchema
+  return made
+}
 
 /** Follows references; of several shapes of one object the one whose `protocol` fits, else the first that is an object. */
 export function shapeOf(schema: JsonSchema | undefined, root: JsonSchema, value?: unknown): JsonSchema | undefined {

@@ -41,7 +41,7 @@ function bounded(text: unknown): unknown {
   return text
 }
 
-/** As jsonata's own, by code points; the built-in one takes minutes and gigabytes for a large width. */
+/** As jsonata's own, by code points; the built-in one takes seconds and gigabytes for a large width. */
 function pad(text: string | undefined, width: number, filler = ' '): string | undefined {
   if (text === undefined) return undefined
   if (!(Math.abs(width) <= longestText)) throw new EvaluationError(`the text grows over ${longestText} characters`)

@@ -57,7 +57,7 @@ export class HttpCall implements Call {
     answer.on('data', (chunk: Buffer) => {
       if (!this.#isOver && !this.#sink.data(chunk)) answer.pause()
     })
-    answer.on('end', () => (answer.complete ? this.#ended(answer) : this.fail('portal-broke-off', 'the answer ended early')))
+    answer.on('end', () => this.#ended(answer))
     answer.on('error', (error) => this.broken(error))
     answer.on('close', () => this.fail('portal-broke-off', 'the connection closed within the answer'))
     this.#sink.head(answer.statusCode ?? 0, answer.statusMessage ?? '', answer.rawHeaders)

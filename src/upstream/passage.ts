@@ -248,7 +248,6 @@ function cut(response: ServerResponse): void {
 /** Early answer: closing with unread bytes would reset the connection and could take the answer with it. */
 function linger(incoming: Exchange['incoming']): void {
   if (incoming.complete || incoming.destroyed) return
-  incoming.resume()
   const timer = setTimeout(() => incoming.socket.destroy(), lingering)
   timer.unref()
   const stop = (): void => clearTimeout(timer)

@@ -26,7 +26,7 @@ describe('check', () => {
     const { code, out } = await run(minimal.replace('https://home', 'http://home'))
     expect(code).toBe(0)
     expect(out).toEqual([
-      'postern.yaml:2:23  server.publicUrl  warning: is plain http: sessions can be stolen on the way  → write https, also where TLS ends at the ingress',
+      'postern.yaml:2:22  server.publicUrl  warning: is plain http: sessions can be stolen on the way  → write https, also where TLS ends at the ingress',
       'postern.yaml: fine, 1 warning (1 portal, 1 provider, 0 rules)',
     ])
   })
@@ -34,7 +34,7 @@ describe('check', () => {
   it('ends with 1 where anything is wrong, with place, key, mistake and remedy', async () => {
     const { code, out } = await run(minimal.replace('upstream:', 'upstraem:'))
     expect(code).toBe(1)
-    expect(out.at(-2)).toBe('postern.yaml:7:17  portals[0].upstraem  unknown key  → did you mean upstream?')
+    expect(out.at(-2)).toBe('postern.yaml:7:19  portals[0].upstraem  unknown key  → did you mean upstream?')
     expect(out.at(-1)).toBe('postern.yaml: 2 errors')
   })
 

@@ -78,7 +78,7 @@ describe('a configuration of twenty lines', () => {
   it('says where each of its values was written', async () => {
     const file = written({ 'postern.yaml': minimal })
     const { locate } = await loadConfig(file, { env: {} })
-    expect(locate(['portals', 0, 'upstream'])).toEqual({ file, line: 7, column: 28 })
+    expect(locate(['portals', 0, 'upstream'])).toEqual({ file, line: 7, column: 29 })
     expect(locate(['session', 'idle'])).toMatchObject({ line: 3 })
   })
 })
@@ -184,7 +184,8 @@ describe('a provider in a file of its own', () => {
 })
 
 describe('references', () => {
-  const secret = (reference: string) => minimal.replace('clientId: portal', `clientId: portal, clientSecret: '${reference}'`)
+  const secret = (reference: string) =>
+    minimal.replace('clientId: portal', () => `clientId: portal, clientSecret: '${reference}'`)
   const secretOf = async (...args: Parameters<typeof load>) => (await load(...args)).config.providers[0]
 
   it('are replaced by the variable or the file, without the trailing line break', async () => {
@@ -277,7 +278,7 @@ describe('rules', () => {
       position: { line: 1, column: 1 },
     })
     expect(loaded.get('ours')?.source).toContain("hd = 'company.com'")
-    expect(loaded.get('staff')).toEqual({ file, source: "'staff' in groups", message: 'No.', position: { line: 7, column: 47 } })
+    expect(loaded.get('staff')).toEqual({ file, source: "'staff' in groups", message: 'No.', position: { line: 7, column: 55 } })
     expect(unusedRules).toEqual(['unused'])
   })
 

@@ -17,7 +17,7 @@ function shown(text: string): string {
   const { value, positions } = read(text)
   const lines = text.split('\n')
   const whole = String(value['when'])
-  return [...whole.keys()]
+  return Array.from({ length: whole.length }, (_, offset) => offset)
     .map((offset) => positions.locateInside(['when'], whole, offset))
     .map(({ line, column }, offset) => (/\s/.test(whole[offset] ?? '') ? whole[offset] : lines[line - 1]?.[column - 1]))
     .join('')

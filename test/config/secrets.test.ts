@@ -10,10 +10,10 @@ import { key, written } from './configuration.ts'
 const canary = 'canary-7f3a'
 type Tree = Record<string, unknown>
 const base = (): Tree => ({
-  server: { publicUrl: 'https://home.company.com', tls: {}, timeouts: {} },
+  server: { publicUrl: 'https://home.company.com', timeouts: {} },
   session: { keys: [key], cookie: {} },
   providers: [
-    { name: 'PLAY', protocol: 'OIDC', issuer: 'https://idp.company.com', clientId: 'portal', tls: {} },
+    { name: 'PLAY', protocol: 'OIDC', issuer: 'https://idp.company.com', clientId: 'portal' },
     { name: 'WS', protocol: 'WEBSEAL', trustedSourceIps: ['192.0.2.1'] },
   ],
   portals: [

@@ -218,11 +218,11 @@ describe('limits', () => {
     ['recursion without end', '($f := function($x) { 1 + $f($x) }; $f(1))', 'without end'],
     ['a long loop in loops', '$count($map([1..3000], function($x) { $map([1..3000], function($y) { $x * $y }) }))', 'too long'],
     ['a huge range', '[1..10000000]', 'too long'],
-    ['a text that doubles', '($f := function($s) { $f($s & $s) }; $f("aa"))', 'grows'],
-    ['a wide padding', '$pad("a", 1e9)', 'grows'],
-    ['a wide padding by a fact', '$pad("a", -width)', 'grows'],
+    ['a text that doubles', '($f := function($s) { $f($s & $s) }; $f("aa"))', 'grows over'],
+    ['a wide padding', '$pad("a", 1e6)', 'grows over'],
+    ['a wide padding by a fact', '$pad("a", -width)', 'grows over'],
   ])('cut off %s', async (_what, source, message) => {
-    expect((await failure(source, { width: 1e9 })).message).toContain(message)
+    expect((await failure(source, { width: 1e6 })).message).toContain(message)
   })
 
   it('leave the next evaluation alone', async () => {
@@ -258,6 +258,7 @@ describe('regular expressions', () => {
   it.each([
     '$match("ab12cd34", /[0-9]+/).match',
     '$match("ab12cd34", /[0-9]+/).index',
+    '$match("aaa", /a/).index',
     '$match("ab12cd34", /[0-9]+/, 1)',
     '$replace("a-b-c", /-/, "+")',
     '$replace("aXbX", /x/i, "$0$0")',

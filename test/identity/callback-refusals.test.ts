@@ -2,10 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Portal, RequestView, Verdict } from '../../src/types.ts'
 import { failureOf, minute, usual } from './harness.ts'
 
-const _home = 'https://home.company.com'
 const host = 'home.company.com'
-const _isDeletion = (cookie: string) => cookie.includes('Max-Age=0')
-const _namesOf = (cookies: readonly string[]) => cookies.map((cookie) => cookie.split('=', 1)[0])
 
 describe('the rules at the callback', () => {
   const refusal: Verdict = { allowed: false, reason: 'rule-refused', rule: 'company-domain', message: 'Only for staff.' }

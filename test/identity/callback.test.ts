@@ -14,8 +14,6 @@ import {
 
 const home = 'https://home.company.com'
 const host = 'home.company.com'
-const _isDeletion = (cookie: string) => cookie.includes('Max-Age=0')
-const _namesOf = (cookies: readonly string[]) => cookies.map((cookie) => cookie.split('=', 1)[0])
 
 describe('a callback', () => {
   it.each([

@@ -4,8 +4,6 @@ import { accountOf, Browser, basePath, failureOf, keyB, locationOf, minute, usua
 
 const home = 'https://home.company.com'
 const host = 'home.company.com'
-const _isDeletion = (cookie: string) => cookie.includes('Max-Age=0')
-const _namesOf = (cookies: readonly string[]) => cookies.map((cookie) => cookie.split('=', 1)[0])
 
 describe('a sign-in', () => {
   it('lands on the page first asked for, query and fragment included, signed in', async () => {

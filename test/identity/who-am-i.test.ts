@@ -2,9 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { Browser, basePath, failureOf, identityOf, minute, portalOf, usual, worldOf } from './harness.ts'
 
 const home = 'https://home.company.com'
-const _host = 'home.company.com'
-const _isDeletion = (cookie: string) => cookie.includes('Max-Age=0')
-const _namesOf = (cookies: readonly string[]) => cookies.map((cookie) => cookie.split('=', 1)[0])
 
 describe('who am I', () => {
   it('says who and until when, and never a token', async () => {

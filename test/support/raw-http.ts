@@ -136,8 +136,9 @@ function pair(line: string): [string, string] {
   return [line.slice(0, at), line.slice(at + 1).trim()]
 }
 
-export async function connectRaw(port: number, host = '127.0.0.1'): Promise<RawConnection> {
-  const socket = connect(port, host)
+/** @param allowHalfOpen goes on sending after the other side has ended */
+export async function connectRaw(port: number, host = '127.0.0.1', allowHalfOpen = false): Promise<RawConnection> {
+  const socket = connect({ port, host, allowHalfOpen })
   const connection = new RawConnection(socket)
   await once(socket, 'connect')
   return connection

@@ -1,5 +1,5 @@
-// Made for these tests with openssl, good for a hundred years: an authority, a portal's certificate for portal.internal and
-// localhost, and a client's. The keys open nothing else.
+// Made for these tests with openssl, good for a hundred years: an authority, a portal's certificate for portal.internal,
+// localhost and 127.0.0.1, and a client's. The keys open nothing else.
 export const authority = `-----BEGIN CERTIFICATE-----
 MIIBiTCCAS+gAwIBAgIUA+4luy/6jmlOaoPD1RVBqOUTD+UwCgYIKoZIzj0EAwIw
 GTEXMBUGA1UEAwwOVGVzdCBhdXRob3JpdHkwIBcNMjYxMTIyMDIxOTUzWhgPMjEy
@@ -12,15 +12,15 @@ PVEQPS/Zpa+2iRcdb3REC5IzlG3LlvQOtf8CIQCscxTx10kr1qJ2/+oukuZESaMD
 dPSl8y8a0ebQo96jtw==
 -----END CERTIFICATE-----`
 export const portalCertificate = `-----BEGIN CERTIFICATE-----
-MIIBozCCAUigAwIBAgIUPmIQKGkUWwnRMtZbluenWcTOD74wCgYIKoZIzj0EAwIw
-GTEXMBUGA1UEAwwOVGVzdCBhdXRob3JpdHkwIBcNMjYxMTIyMDIxOTUzWhgPMjEy
-NjEwMjkwMjE5NTNaMBExDzANBgNVBAMMBnBvcnRhbDBZMBMGByqGSM49AgEGCCqG
+MIIBqDCCAU6gAwIBAgIUPmIQKGkUWwnRMtZbluenWcTOD8AwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOVGVzdCBhdXRob3JpdHkwIBcNMjYxMTIyMDIzNTMxWhgPMjEy
+NjEwMjkwMjM1MzFaMBExDzANBgNVBAMMBnBvcnRhbDBZMBMGByqGSM49AgEGCCqG
 SM49AwEHA0IABHe11tRqWei7QNu0DbzPtxMnT/nefQbeYbgpADJk3enlgpq9408F
-wEzZgfPlC4QrPQjRSs6dnTdpWy6mnXxjUNCjdDByMCUGA1UdEQQeMByCD3BvcnRh
-bC5pbnRlcm5hbIIJbG9jYWxob3N0MAkGA1UdEwQCMAAwHQYDVR0OBBYEFOAvDzgL
-3+NjCjh5AAU7X21n5IuXMB8GA1UdIwQYMBaAFCWyKuycYxB0jdBZiPNpjc3B/OFH
-MAoGCCqGSM49BAMCA0kAMEYCIQD0mnkiWMv8/8VgA2I7kbKzzD6e+UW0WulX6NPE
-UxhSFgIhAIBjTfA7dZP1fqw5TyQkd6lRC9P3YkcdrYSW2hXeiw7c
+wEzZgfPlC4QrPQjRSs6dnTdpWy6mnXxjUNCjejB4MCsGA1UdEQQkMCKCD3BvcnRh
+bC5pbnRlcm5hbIIJbG9jYWxob3N0hwR/AAABMAkGA1UdEwQCMAAwHQYDVR0OBBYE
+FOAvDzgL3+NjCjh5AAU7X21n5IuXMB8GA1UdIwQYMBaAFCWyKuycYxB0jdBZiPNp
+jc3B/OFHMAoGCCqGSM49BAMCA0gAMEUCIQCFDSfMwakCkswn+zy0LHeY0lx1FWcf
+WHy7THJv7zbjbgIgOXkiSJxU7mBm9/vs4jdzfSvaiobrjv1J/ZrOiinqZFc=
 -----END CERTIFICATE-----`
 export const portalKey = `-----BEGIN EC PRIVATE KEY-----
 MHcCAQEEIAXz8UfEIxzOPLmD9uvTrgkaRNaXhzF3b0WPgjtWqg3SoAoGCCqGSM49

@@ -28,6 +28,8 @@ export interface TestDoor {
   outcome(): Promise<Outcome>
   readonly refusals: readonly Reason[]
   closeForwarder(): Promise<void>
+  /** As at the end of a drain: upgraded connections are destroyed. */
+  dropUpgraded(): void
   close(): Promise<void>
 }
 
@@ -87,6 +89,7 @@ export async function startTestDoor(settings: DoorSettings): Promise<TestDoor> {
   const ended: Outcome[] = []
   const waiting: ((outcome: Outcome) => void)[] = []
   const refusals: Reason[] = []
+  const upgraded = new Set<Duplex>()
   const exchange = (incoming: IncomingMessage, answer: (status: number) => void): Exchange => {
     let isDone = false
     return {
@@ -121,6 +124,7 @@ export async function startTestDoor(settings: DoorSettings): Promise<TestDoor> {
     server.emit('request', incoming, response)
   })
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgraded.add(socket)
     const response = new ServerResponse(incoming)
     const refuse = (status: number): void => {
       if (settings.hasBareSockets) socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
@@ -137,6 +141,9 @@ export async function startTestDoor(settings: DoorSettings): Promise<TestDoor> {
     port: (server.address() as AddressInfo).port,
     refusals,
     closeForwarder: () => forwarder.close(),
+    dropUpgraded: () => {
+      for (const socket of upgraded) socket.destroy()
+    },
     outcome: () => {
       const first = ended.shift()
       return first ? Promise.resolve(first) : new Promise((resolve) => waiting.push(resolve))

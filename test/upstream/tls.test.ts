@@ -20,6 +20,7 @@ const shake = [
 describe.each(engines)('a portal behind TLS (%s)', (engine) => {
   let server: Server
   let door: TestDoor
+  let connections = 0
   const names: (string | false | null)[] = []
   const subjects: (string | undefined)[] = []
   afterEach(async () => {
@@ -31,6 +32,7 @@ describe.each(engines)('a portal behind TLS (%s)', (engine) => {
   async function start(upstreamTls: UpstreamTls | undefined, host = 'localhost'): Promise<void> {
     names.length = 0
     subjects.length = 0
+    connections = 0
     server = createServer(
       { cert: portalCertificate, key: portalKey, ca: authority, requestCert: true, rejectUnauthorized: false },
       (incoming, response) => {
@@ -41,6 +43,7 @@ describe.each(engines)('a portal behind TLS (%s)', (engine) => {
         response.end(incoming.headers.host)
       },
     )
+    server.on('secureConnection', () => connections++)
     server.on('upgrade', (incoming, socket) => {
       names.push((incoming.socket as TLSSocket).servername)
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
@@ -59,6 +62,7 @@ describe.each(engines)('a portal behind TLS (%s)', (engine) => {
       expect([got.status, got.body.toString()]).toEqual([200, host])
     }
     expect(names).toEqual(['localhost', 'localhost', 'localhost'])
+    expect(connections).toBe(1)
   })
 
   it('is asked by the name that is configured', async () => {
@@ -67,10 +71,15 @@ describe.each(engines)('a portal behind TLS (%s)', (engine) => {
     expect(names).toEqual(['portal.internal'])
   })
 
+  it('is asked without a name where it has none', async () => {
+    await start({ ca: authority }, '127.0.0.1')
+    expect((await ask('home.company.com')).status).toBe(200)
+    expect(names).toEqual([false])
+  })
+
   it.each([
     ['an authority that nobody named', undefined, 'localhost'],
     ['another name', { ca: authority, serverName: 'other.internal' }, 'localhost'],
-    ['a name where an address was asked', { ca: authority }, '127.0.0.1'],
   ])('is not believed with a certificate of %s', async (_what, tls, host) => {
     await start(tls, host)
     expect((await ask('localhost')).status).toBe(502)

@@ -34,9 +34,9 @@ describe.each(engines)('WebSockets (%s)', (engine) => {
     portal = await startEchoPortal(script)
     door = await startTestDoor({ engine, upstream: portal.url, ...settings })
   }
-  async function open(settings: Partial<DoorSettings> = {}) {
+  async function open(settings: Partial<DoorSettings> = {}, allowHalfOpen = false) {
     await start(always(switched), settings)
-    const client = await connectRaw(door.port)
+    const client = await connectRaw(door.port, '127.0.0.1', allowHalfOpen)
     client.send(shake)
     const answer = await client.response()
     const socket = await portal.connection()
@@ -115,7 +115,26 @@ describe.each(engines)('WebSockets (%s)', (engine) => {
     client.close()
   })
 
-  it('keeps one direction open while the other has ended, whichever it is', async () => {
+  it('keeps the client’s direction open when the portal’s has ended', async () => {
+    const { client, socket, received } = await open({}, true)
+    socket.end('last words')
+    expect(await text(client, 10)).toBe('last words')
+    if (!client.socket.readableEnded) await once(client.socket, 'end')
+    client.send('answer')
+    await received('answer')
+    client.socket.end()
+    expect(await door.outcome()).toMatchObject({ status: 101, bytes: 10 })
+  })
+
+  it('ends the portal’s side when the door destroys the client’s', async () => {
+    const { client, socket } = await open()
+    const closed = once(socket, 'close')
+    door.dropUpgraded()
+    await Promise.all([closed, client.closed])
+    expect((await door.outcome()).status).toBe(101)
+  })
+
+  it('keeps the portal’s direction open when the client’s has ended', async () => {
     const { client, socket, received } = await open()
     client.send('last words')
     client.socket.end()

@@ -97,19 +97,15 @@ function checkUpstream(portal: PortalConfig, path: Path, config: Config, { probl
 
 function checkProviderNames(portal: PortalConfig, path: Path, config: Config, reading: Reading): void {
   const { problems } = reading
-  const known = config.providers.map(({ name }) => name)
   for (const [index, name] of portal.providers.entries()) {
     const at = [...path, 'providers', index]
     const provider = config.providers.find((one) => one.name === name)
     if (portal.providers.indexOf(name) < index) problems.error(at, 'stands in the list already', 'take one of them away')
     else if (provider && !provider.enabled)
       problems.error(at, `the provider ${reading.show(at, name)} is disabled`, 'write enabled: true there, or take it away here')
-    else if (!provider && !namesAreUnsure(reading, known.length))
-      problems.error(
-        at,
-        `there is no provider ${reading.show(at, name)}`,
-        known.length === 0 ? 'add it to providers' : suggestion(name, known, reading.isFromReference(at)),
-      )
+    else if (!provider && !namesAreUnsure(reading, config.providers.length)) {
+      problems.error(at, `there is no provider ${reading.show(at, name)}`, suggestion(at, name, config, reading))
+    }
   }
   checkWhoGetsIn(portal, path, reading)
   const webseal = providersOf(portal, config).find(
@@ -128,9 +124,11 @@ const namesAreUnsure = ({ problems }: Reading, count: number): boolean =>
   problems.isSettled(['providers']) ||
   Array.from({ length: count }, (_, index) => ['providers', index, 'name']).some((path) => problems.isSettled(path))
 
-function suggestion(name: string, known: readonly string[], isSecret: boolean): string {
-  const meant = isSecret ? undefined : nearest(name, known)
-  return meant ? `did you mean ${meant}?` : `write one of ${known.join(', ')}`
+function suggestion(path: Path, name: string, { providers }: Config, reading: Reading): string {
+  const printable = providers.filter((_, index) => !reading.isFromReference(['providers', index, 'name'])).map((one) => one.name)
+  const meant = reading.isFromReference(path) ? undefined : nearest(name, printable)
+  if (meant) return `did you mean ${meant}?`
+  return printable.length === 0 ? 'add it to providers' : `write one of ${printable.join(', ')}`
 }
 
 function checkWhoGetsIn(portal: PortalConfig, path: Path, { problems }: Reading): void {
