@@ -172,8 +172,11 @@ export interface Problem {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly Problem[]
-  constructor(problems: readonly Problem[]) {
+  /** Absolute paths of what was read or looked for: a change in one of them may mend it. */
+  readonly files: readonly string[]
+  constructor(problems: readonly Problem[], files: readonly string[] = []) {
     super(`${problems.filter((p) => p.severity === 'error').length} problem(s) in the configuration`)
     this.problems = problems
+    this.files = files
   }
 }

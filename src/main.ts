@@ -80,7 +80,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
     noPositionals('uris', flags)
     const { loadConfig } = await import('./config/load.ts')
     const { uris } = await import('./commands/uris.ts')
-    const { config } = await loadConfig(flags.config, { env: process.env, withoutSecrets: true })
+    const { config } = await loadConfig(flags.config, { env: process.env, withoutSecrets: 'missing' })
     return uris(config, { json: flags.json }, out)
   },
   rules: async (args) => {

@@ -112,6 +112,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       }
       if (!(error instanceof ConfigError)) log.server('error', error instanceof Error ? error.message : 'unknown error')
       log.audit('configuration refused, the old one goes on serving', { generation: number })
+      if (error instanceof ConfigError && error.files) await watching?.follow(error.files) // the file that was missing may come
       return false
     }
   }

@@ -16,7 +16,7 @@ import {
 import { type Path, placeAt, type Source } from './positions.ts'
 import type { Problems } from './problems.ts'
 
-export const mostBytes = 1024 * 1024
+const mostBytes = 1024 * 1024
 const mostNodes = 100_000
 const mostDepth = 40
 

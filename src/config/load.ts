@@ -51,14 +51,14 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const reading = new Reading({ env: options.env ?? process.env, withoutSecrets: options.withoutSecrets ?? false })
   const { problems } = reading
   const tree = await readTree(file, reading)
-  if (tree === undefined) throw problems.failure()
+  if (tree === undefined) throw problems.failure(reading.files)
   const config = validate(tree, reading)
-  if (config === undefined) throw problems.failure()
+  if (config === undefined) throw problems.failure(reading.files)
   checkServer(config, reading)
   checkProviders(config, reading)
   checkPortals(config, reading)
   const { rules, unused } = await loadRules(config, reading)
-  if (problems.hasErrors) throw problems.failure()
+  if (problems.hasErrors) throw problems.failure(reading.files)
   return {
     config,
     rules,

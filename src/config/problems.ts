@@ -54,7 +54,7 @@ export class Problems {
   get hasErrors(): boolean {
     return this.#found.some((problem) => problem.severity === 'error')
   }
-  failure(): ConfigError {
-    return new ConfigError(this.all)
+  failure(files: readonly string[]): ConfigError {
+    return new ConfigError(this.all, files)
   }
 }

@@ -150,8 +150,6 @@ export class Passage implements Sink {
   failed(reason: Reason, detail: string, stale: boolean): void {
     if (this.#stage === 'over') return
     const outgoing = this.#outgoing
-    // the engine only tells that the body failed it
-    if (outgoing?.body?.isBrokenOff) return void this.#response.destroy()
     if (stale && this.#stage === 'asking' && !this.#isRepeated && outgoing && !outgoing.body && repeatable.has(outgoing.method)) {
       this.#isRepeated = true
       this.#stopWaiting()

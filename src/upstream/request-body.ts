@@ -10,8 +10,6 @@ export type Turn = 'client' | 'portal' | 'sent'
 const window = 64 * 1024
 
 export class RequestBody extends Readable {
-  /** The client went away, or sent what is no body, before its end. */
-  isBrokenOff = false
   readonly #incoming: IncomingMessage
   readonly #watch: (turn: Turn) => void
 
@@ -40,9 +38,7 @@ export class RequestBody extends Readable {
     this.push(null)
   }
   readonly #onClose = (): void => {
-    if (this.#incoming.complete) return
-    this.isBrokenOff = true
-    this.destroy(new Error('the client broke off its upload'))
+    if (!this.#incoming.complete) this.destroy(new Error('the client broke off its upload'))
   }
 
   /** Given up early: the rest is read and thrown away, so that a client that sends first and reads later gets its answer. */

@@ -289,6 +289,12 @@ describe('rules', () => {
     expect(names).toEqual(['key', 'postern.yaml', 'rules/ours.cases.yaml', 'rules/ours.jsonata'])
   })
 
+  it('are watched also where the configuration is refused because one is missing', async () => {
+    const file = written({ 'postern.yaml': text })
+    const error = await loadConfig(file, { env: {} }).catch((thrown: unknown) => thrown)
+    expect((error as ConfigError).files).toEqual([file, join(dirname(file), 'rules/ours.jsonata')])
+  })
+
   it('may be given the same on several routes', async () => {
     const route = (path: string) => `{ path: ${path}, rules: [{ name: a, when: "account = 'a'" }] }`
     expect(await complaints(minimal.replace('upstream:', `routes: [${route('/a')}, ${route('/b')}], upstream:`))).toEqual([])

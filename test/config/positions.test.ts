@@ -69,6 +69,16 @@ describe('the place of a character in a text', () => {
   })
 })
 
+describe('what stands beside the name of an included file', () => {
+  it('has its own place, also where the file says it too', async () => {
+    const beside = minimal.replace(/ {2}- \{ name: PLAY.*/, '  - file: play.json\n    clientId: ""')
+    const play = '{ "name": "PLAY", "protocol": "OIDC", "issuer": "https://a.b", "clientId": "a" }'
+    expect(await problemsOf(beside, {}, { 'play.json': play })).toMatchObject([
+      { line: 6, column: 15, key: 'providers[0].clientId', file: expect.stringMatching(/postern\.yaml$/) },
+    ])
+  })
+})
+
 describe('a key in a message', () => {
   it('is written as in a script', () => {
     expect(dotted(['portals', 0, 'headers', 'x-email', 'value'])).toBe('portals[0].headers.x-email.value')

@@ -119,13 +119,11 @@ const webseal = z.strictObject({
 
 /** Known words of the contract that this build does not do. */
 export const absentProtocols = ['OAUTH2', 'SAML', 'BEARER', 'LOGIN-API', 'TOKEN-API', 'LOCAL']
-export const builtProtocols = ['OIDC', 'WEBSEAL']
 
 const labelled = <P extends { name: string; label?: string }>(provider: P): P & { label: string } => ({
   ...provider,
   label: provider.label ?? provider.name,
 })
 
-/** One provider as written, in upper-case protocol (load.ts folds it). */
-export const providerObjects = { OIDC: oidc, WEBSEAL: webseal }
+/** One provider; load.ts folds the protocol to upper case before. */
 export const providerSchema = z.discriminatedUnion('protocol', [oidc.transform(labelled), webseal.transform(labelled)])
