@@ -80,6 +80,22 @@ function sections(): readonly Section[] {
     }),
     { title: 'portals', prefix: '', schema: described(portal, 'Entries of `portals`: the protected applications.') },
     {
+      title: 'providers of a portal',
+      prefix: '',
+      schema: described(
+        shapeOf(property(portal, 'providers').items, root),
+        "Entries of a portal's `providers`: a name, or these keys. `{ name: FIDO, after: PLAY }` is a second factor.",
+      ),
+    },
+    {
+      title: 'enforceLocal',
+      prefix: '',
+      schema: described(
+        shapeOf(property(portal, 'enforceLocal'), root),
+        "A portal's `enforceLocal`: `true`, `false`, or these keys.",
+      ),
+    },
+    {
       title: 'routes',
       prefix: '',
       schema: described(property(portal, 'routes').items, "Entries of a portal's `routes`. First match wins."),
@@ -104,7 +120,7 @@ function sections(): readonly Section[] {
 const preface = `# Configuration reference
 
 Written by \`npm run generate\` from the schema; do not edit. Unknown keys are errors. \`\${env:NAME}\` and \`\${file:/path}\` may stand in
-any text except rules, header expressions and \`when\`; the trailing newline of a file is cut. Names of files are seen from the file that
+any text except rules, header expressions, \`when\`, \`loginHint\` and \`verify\`; the trailing newline of a file is cut. Names of files are seen from the file that
 names them. An entry of \`providers\` may be \`file: play.json\`: the provider written in that file; keys beside \`file\` win.
 
 Beside the sections below, at the top: \`rulesDir\`, ${property(root, 'rulesDir').description?.toLowerCase()} Default: ${code(property(root, 'rulesDir').default)}.

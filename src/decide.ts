@@ -4,9 +4,11 @@ import type { Reason } from './errors.ts'
 import type {
   Allow,
   AuthOutcome,
+  BreakGlass,
   Challenge,
   Decision,
   Deny,
+  Freshness,
   Generation,
   HeaderPlan,
   Identified,
@@ -18,6 +20,7 @@ import type {
   RequestView,
   Route,
   Session,
+  SignInAsk,
 } from './types.ts'
 
 const nothing: readonly string[] = Object.freeze([])
@@ -32,56 +35,112 @@ export function decide(request: RequestView, generation: Generation, now: Instan
 
   const route = generation.findRoute(portal, request.path, request.method)
   if (!route || (request.encodedSlash && route.encodedSlash !== 'allow')) return deny('path-refused', { portal })
-  if (route.access === 'blocked') return deny('route-blocked', { portal, ...(route.message ? { message: route.message } : {}) })
   if (request.upgrade && foreignOrigin(request, portal)) return deny('origin-refused', { portal })
+  if (portal.breakGlass && glassIsBroken(portal.breakGlass, request, now)) return grant(portal, request, 'break-glass')
+  if (route.access === 'blocked') return deny('route-blocked', { portal, message: route.message })
   if (route.access === 'public') return grant(portal, request, 'public') // nobody is asked: a dead store closes no public page
   if (route.preflight === 'forward' && isPreflight(request)) return grant(portal, request, 'preflight', { bare: true })
 
+  const visit: Visit = { request, generation, portal, route, now }
   const who = generation.identify(request, portal, route, now)
-  return who instanceof Promise
-    ? who.then((known) => judge(request, generation, portal, route, known, now))
-    : judge(request, generation, portal, route, who, now)
+  return who instanceof Promise ? who.then((known) => judge(visit, known)) : judge(visit, who)
 }
 
-function judge(
-  request: RequestView,
-  generation: Generation,
-  portal: Portal,
-  route: Route,
-  who: Identified,
-  now: Instant,
-): Decision | Promise<Decision> {
-  const { outcome, cookies } = who
-  if (outcome.kind !== 'identified') return unidentified(request, generation, portal, route, outcome, cookies)
-  const judged = route.judge(outcome.identity, request, now)
-  return judged instanceof Promise
-    ? judged.then((known) => settle(request, portal, who, outcome, known))
-    : settle(request, portal, who, outcome, judged)
+/** What every step after the identification needs to know. */
+interface Visit {
+  readonly request: RequestView
+  readonly generation: Generation
+  readonly portal: Portal
+  readonly route: Route
+  readonly now: Instant
 }
-
 type Identification = Extract<AuthOutcome, { kind: 'identified' }>
 
-function settle(request: RequestView, portal: Portal, who: Identified, outcome: Identification, judged: Judgement): Decision {
+function judge(visit: Visit, who: Identified): Decision | Promise<Decision> {
+  const { outcome } = who
+  if (outcome.kind !== 'identified') return unidentified(visit, outcome, who)
+  const judged = visit.route.judge(outcome.identity, visit.request, visit.now)
+  return judged instanceof Promise
+    ? judged.then((known) => settle(visit, who, outcome, known))
+    : settle(visit, who, outcome, judged)
+}
+
+function settle(visit: Visit, who: Identified, outcome: Identification, judged: Judgement): Decision | Promise<Decision> {
+  const { request, portal, route } = visit
   const { verdict, headers } = judged
   const { identity } = outcome
-  if (!verdict.allowed || !headers) {
-    if (!headers || portal.mode !== 'warn')
-      return deny(verdict.reason, {
-        portal,
-        identity,
-        cookies: who.cookies,
-        rule: verdict.rule,
-        message: verdict.message,
-        detail: verdict.detail,
-      })
-    return grant(portal, request, 'rule-would-refuse', {
+  const { rule, message, detail } = verdict
+  if (!headers || (!verdict.allowed && portal.mode !== 'warn')) {
+    return deny(verdict.reason, { portal, identity, cookies: who.cookies, rule, message, detail })
+  }
+  const granted = () =>
+    grant(portal, request, verdict.allowed ? 'allowed' : 'rule-would-refuse', {
       ...granting(who, outcome),
       headers,
-      rule: verdict.rule,
-      detail: verdict.detail,
+      rule,
+      detail,
     })
+  if (!route.freshness && portal.secondFactors.length === 0 && portal.conditions.size === 0) return granted()
+  return enough(visit, who, identity).then((missing) => missing ?? granted())
+}
+
+/** Is this person known well enough, for this route and portal? Only asked where a configuration asks it. */
+async function enough(visit: Visit, who: Identified, identity: Identity): Promise<Decision | undefined> {
+  const { portal, route, request, now } = visit
+  const condition = portal.conditions.get(identity.provider)
+  const { freshness } = route
+  if (
+    (condition && !(await condition(undefined, request, now))) ||
+    (freshness?.providers && !freshness.providers.has(identity.provider))
+  ) {
+    return challenge(visit, who, { reason: 'provider-not-enough', identity, ask: askFor(freshness?.providers) })
   }
-  return grant(portal, request, 'allowed', { ...granting(who, outcome), headers, rule: verdict.rule })
+  if (freshness && !isFresh(freshness, who, identity, now)) return stepUp(visit, who, identity, freshness)
+  for (const { provider, after, when } of portal.secondFactors) {
+    if (after !== identity.provider || who.session?.factors?.[provider.name] !== undefined) continue
+    if (!when || (await when(identity, request, now)))
+      return challenge(visit, who, { reason: 'second-factor-needed', identity, ask: { provider: provider.name } })
+  }
+  return undefined
+}
+
+const askFor = (providers: ReadonlySet<string> | undefined): SignInAsk => {
+  const [only, ...others] = providers ?? []
+  return only !== undefined && others.length === 0 ? { provider: only } : {}
+}
+
+/** `every`: a page's own requests come within this time of the sign-in, milliseconds. */
+const grace = 10_000
+
+function isFresh({ maxAge, acr }: Freshness, { session }: Identified, identity: Identity, now: Instant): boolean {
+  if (acr !== undefined && identity.assurance !== acr) return false
+  if (maxAge === undefined) return true
+  // a travelling credential says nothing of when the person was asked
+  if (!session) return false
+  return maxAge === 'every' ? now - session.createdAt < grace : now - identity.authenticatedAt < maxAge
+}
+
+function stepUp(visit: Visit, who: Identified, identity: Identity, { maxAge, acr }: Freshness): Decision {
+  const { portal } = visit
+  if (!who.session)
+    return deny('assurance-too-low', {
+      portal,
+      identity,
+      cookies: who.cookies,
+      detail: 'a travelling credential cannot be made fresher here',
+    })
+  const seconds = maxAge === undefined ? {} : { maxAge: maxAge === 'every' ? 0 : Math.floor(maxAge / 1000) }
+  const ask = {
+    provider: identity.provider,
+    ...(maxAge === undefined ? {} : { fresh: true }),
+    ...(acr === undefined ? {} : { acr }),
+  }
+  return challenge(visit, who, {
+    reason: 'sign-in-not-fresh',
+    identity,
+    ask,
+    stepUp: { ...seconds, ...(acr === undefined ? {} : { acr }) },
+  })
 }
 
 const granting = (who: Identified, outcome: Identification) => ({
@@ -92,47 +151,55 @@ const granting = (who: Identified, outcome: Identification) => ({
 })
 const endOf = (session: Session | undefined): Instant | undefined => session && Math.min(session.idleUntil, session.endsAt)
 
-function unidentified(
-  request: RequestView,
-  generation: Generation,
-  portal: Portal,
-  route: Route,
-  outcome: Exclude<AuthOutcome, Identification>,
-  cookies: readonly string[],
-): Decision {
+function unidentified(visit: Visit, outcome: Exclude<AuthOutcome, Identification>, who: Identified): Decision {
+  const { request, portal, route } = visit
+  const { cookies } = who
   switch (outcome.kind) {
     case 'unavailable':
       return deny('provider-unavailable', { portal, detail: outcome.detail, retryAfter: outcome.retryAfter ?? 5 })
     case 'rejected':
       return deny(outcome.reason, { portal, detail: outcome.detail, cookies })
+    case 'local':
+      // whoever chose the portal's own sign-in is nobody to us: a route that wants somebody in particular stays closed
+      if (route.freshness || route.hasOwnRules) return challenge(visit, who, { reason: 'provider-not-enough', ask: {} })
+      return grant(portal, request, 'local-sign-in', { cookies })
     case 'nobody':
-      return route.access === 'optional'
-        ? grant(portal, request, 'anonymous', { cookies })
-        : challenge(request, portal, undefined, route, cookies)
     case 'absent':
-      return route.access === 'optional'
-        ? grant(portal, request, 'anonymous', { cookies })
-        : challenge(request, portal, generation, route, cookies)
+      if (route.access === 'optional') return grant(portal, request, 'anonymous', { cookies })
+      return challenge(visit, who, {
+        reason: 'sign-in-needed',
+        ...(outcome.kind === 'absent' ? { ask: askFor(route.freshness?.providers) } : {}),
+      })
   }
 }
 
-function challenge(
-  request: RequestView,
-  portal: Portal,
-  generation: Generation | undefined,
-  route: Route,
-  cookies: readonly string[],
-): Challenge {
-  // after a POST the person comes back by GET: the page itself, what was typed cannot be sent again
-  const signIn = generation?.signInPath(portal, request.path + request.query)
+interface Challenging {
+  readonly reason: Reason
+  /** Absent: no sign-in is offered. */
+  readonly ask?: SignInAsk
+  readonly identity?: Identity
+  readonly stepUp?: { readonly maxAge?: number; readonly acr?: string }
+}
+
+function challenge(visit: Visit, who: Identified, { reason, ask, identity, stepUp: needed }: Challenging): Challenge {
+  const { request, generation, portal, route } = visit
+  const signIn = ask && generation.signInPath(portal, request.path + request.query, ask)
+  const person = identity ?? who.expired?.identity
   return {
     kind: 'challenge',
-    reason: 'sign-in-needed',
+    reason,
     portal,
     redirect: signIn !== undefined && request.navigation && route.challenge !== 401,
-    cookies,
+    cookies: who.cookies,
     ...(signIn ? { signIn } : {}),
+    ...(identity ? { identity } : {}),
+    ...(person ? { person: { issuer: person.issuer, subject: person.subject } } : {}),
+    ...(needed ? { stepUp: needed } : {}),
   }
+}
+
+function glassIsBroken({ holdsFor, until }: BreakGlass, request: RequestView, now: Instant): boolean {
+  return (until === undefined || now < until) && holdsFor(request.clientAddress)
 }
 
 interface Granting {
@@ -189,7 +256,15 @@ function own(portal: Portal, endpoint: string): Own {
 /** Cross-site WebSocket hijacking: browsers send cookies with any page's sockets, and always an Origin (RFC 6455 section 10.2). */
 function foreignOrigin(request: RequestView, portal: Portal): boolean {
   const origins = request.lines('origin')
-  return origins.some((origin) => origin !== portal.origin && !portal.allowedOrigins.has(origin))
+  return origins.some(
+    (origin) => origin !== portal.origin && !portal.allowedOrigins.has(origin) && origin !== originAt(portal, request.host),
+  )
+}
+
+/** A portal of many hosts is its own origin at each of them. */
+function originAt(portal: Portal, host: string): string {
+  const { protocol, port } = new URL(portal.origin)
+  return `${protocol}//${host}${port === '' ? '' : `:${port}`}`
 }
 
 const isPreflight = (request: RequestView): boolean =>

@@ -15,6 +15,40 @@ const catalogue = {
   preflight: { status: 200, title: 'Preflight', sentence: 'A CORS preflight goes to the portal without identity.' },
   'own-endpoint': { status: 200, title: 'Own endpoint', sentence: 'This address is answered here.' },
   'rule-would-refuse': { status: 200, title: 'Would be refused', sentence: 'A rule would refuse this; the portal only warns.' },
+  'local-sign-in': { status: 200, title: 'Own sign-in', sentence: "The portal's own sign-in was chosen." },
+  'break-glass': { status: 200, title: 'Break-glass', sentence: 'The portal answers without this sign-in for now.' },
+  // somebody known, but not well enough
+  'sign-in-not-fresh': {
+    status: 401,
+    title: 'Please sign in again',
+    sentence: 'This page needs a sign-in that is more recent than yours.',
+  },
+  'second-factor-needed': {
+    status: 401,
+    title: 'One more step',
+    sentence: 'This page needs a second confirmation of who you are.',
+  },
+  'provider-not-enough': {
+    status: 401,
+    title: 'Please sign in',
+    sentence: 'This page needs another kind of sign-in than yours.',
+  },
+  'assurance-too-low': { status: 403, title: 'No access', sentence: 'Your sign-in is not strong enough for this page.' },
+  'other-person': {
+    status: 403,
+    title: 'Somebody else',
+    sentence: 'You signed in as somebody else than before, so the step was stopped.',
+  },
+  'hint-mismatch': {
+    status: 403,
+    title: 'Somebody else',
+    sentence: 'The sign-in service named another person than the one who was asked for.',
+  },
+  'kept-request-gone': {
+    status: 400,
+    title: 'Please send it again',
+    sentence: 'What you had typed could not be kept. Please open the page and send it again.',
+  },
   // nobody known
   'sign-in-needed': { status: 401, title: 'Please sign in', sentence: 'You need to sign in to open this page.' },
   'credential-rejected': { status: 401, title: 'Not accepted', sentence: 'The credential sent with this request is not valid.' },

@@ -10,21 +10,33 @@ import type { Facts, Identity, Instant, Json, RequestView } from './types.ts'
  * @param now epoch milliseconds
  */
 export function factsOf(identity: Identity, request: RequestView, portal: string, now: Instant): Facts {
-  const address = request.clientAddress === null ? undefined : canonicalAddress(request.clientAddress)
   return {
     ...unreserved(identity.claims),
+    ...factsOfNobody(request, portal, now),
     claims: identity.claims,
     account: identity.account,
     groups: identity.groups,
     provider: identity.provider,
+    authenticated_at: identity.authenticatedAt,
+    ...(identity.assurance !== undefined && { acr: identity.assurance }),
+  }
+}
+
+/** What is known before anybody is: the request, the portal, the time. */
+export function factsOfNobody(request: RequestView, portal: string, now: Instant): Facts {
+  const address = request.clientAddress === null ? undefined : canonicalAddress(request.clientAddress)
+  return {
+    claims: {},
+    account: null,
+    groups: [],
+    provider: null,
     portal,
     client_ip: address ?? null,
     is_client_ip_private: address !== undefined && isPrivateAddress(address),
     is_system: false,
     request: { method: request.method, path: request.path, query: request.query.replace(/^\?/, ''), host: request.host },
-    authenticated_at: identity.authenticatedAt,
+    authenticated_at: null,
     now,
-    ...(identity.assurance !== undefined && { acr: identity.assurance }),
   }
 }
 

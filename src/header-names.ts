@@ -43,6 +43,8 @@ const structural = new Map<string, { readonly name: string; readonly kind: NameK
   ['transfer_encoding', { name: 'transfer-encoding', kind: 'framing' }],
 ])
 const rebuilt = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-request-id']
+/** Some frameworks take the method from here: `POST` with this is a `DELETE` that no route saw. */
+const methodOverrides = ['x-http-method-override', 'x-http-method', 'x-method-override']
 const overrides = [
   'x-original-url',
   'x-original-uri',
@@ -52,6 +54,9 @@ const overrides = [
   'x-forwarded-method',
   'x-original-host',
   'x-host',
+  'x-override-url',
+  'x-http-destinationurl',
+  'x-envoy-original-path',
   'proxy',
 ]
 const identityExact = [
@@ -63,8 +68,23 @@ const identityExact = [
   'x-forwarded-preferred-username',
   'x-forwarded-access-token',
   'x-forwarded-client-cert',
+  'x-arr-clientcert',
+  'x-client-cert',
+  'sm-user',
+  'x-webauth-user',
 ]
-const identityPrefixes = ['iv_', 'am_eai_', 'x_remote_', 'x_auth_request_', 'oidc_', 'ssl_client_', 'x_ssl_']
+const identityPrefixes = [
+  'iv_',
+  'am_eai_',
+  'x_remote_',
+  'x_auth_request_',
+  'oidc_',
+  'ssl_client_',
+  'x_ssl_',
+  'x_ms_client_principal',
+  'x_amzn_oidc_',
+]
+const forwardedExact = ['forwarded', 'x-forwarded', 'forwarded-for', 'client-ip', 'front-end-https', 'x-scheme', 'x-script-name']
 const forwardedPrefixes = [
   'x_forwarded_',
   'x_original_',
@@ -80,14 +100,16 @@ const keptSpellings = 4096
 
 /**
  * Builds the classifier of one generation.
+ * @param routesNameMethods a route depends on the method, so no header may tell the portal another one
  * @param ours names in any portal's `headers`, any provider's identity headers, and `stripHeaders`, as written
  */
-export function compileNames(ours: Iterable<string>): (rawName: string) => NameKind {
+export function compileNames(ours: Iterable<string>, routesNameMethods = false): (rawName: string) => NameKind {
   const exact = new Map<string, NameKind>()
   for (const name of hopByHop) exact.set(fold(name), 'hop')
   for (const name of rebuilt) exact.set(fold(name), 'rebuilt')
   for (const name of overrides) exact.set(fold(name), 'override')
-  exact.set('forwarded', 'forwarded')
+  if (routesNameMethods) for (const name of methodOverrides) exact.set(fold(name), 'override')
+  for (const name of forwardedExact) exact.set(fold(name), 'forwarded')
   for (const name of [...identityExact, ...ours]) exact.set(fold(name), 'identity')
   const classify = (rawName: string): NameKind => {
     const folded = fold(rawName)

@@ -73,8 +73,19 @@ export function createLog(destination: LogDestination, clock: () => number): Log
     audit: root.child({ log: 'audit' }),
     server: root.child({ log: 'server' }),
   }
+  let lastTime = Number.NaN
+  let lastText = ''
+  /** Many lines share a millisecond, and writing one out costs more than the rest of the line. */
+  const timeText = (): string => {
+    const time = clock()
+    if (time !== lastTime) {
+      lastTime = time
+      lastText = new Date(time).toISOString()
+    }
+    return lastText
+  }
   return {
-    access: (line) => destination.write(accessText(line, new Date(clock()).toISOString())),
+    access: (line) => destination.write(accessText(line, timeText())),
     authentication: ({ message, ...event }) => {
       const level = event.result === 'Failure' ? 'warn' : 'info'
       children.authentication[level]({ ...event, message }, message)

@@ -6,7 +6,7 @@ import { ConfigError } from './errors.ts'
 
 const usage = `postern COMMAND …
 
-  serve [--config FILE]                                runs
+  serve [--config FILE] [--enforce-local[=PORTAL]]     runs; with --enforce-local the portal's own sign-in answers
   check [--config FILE] [--online] [--without-secrets] every problem of a configuration, with what to write instead
   uris [--config FILE] [--json]                        what to register at the identity providers
   rules test [DIR]                                     runs the cases beside each rule
@@ -26,11 +26,12 @@ interface Flags {
   readonly online: boolean
   readonly json: boolean
   readonly withoutSecrets: boolean
+  readonly enforceLocal: readonly string[]
   readonly positionals: readonly string[]
 }
 
 const allowedFlags: Readonly<Record<string, readonly string[]>> = {
-  serve: ['config'],
+  serve: ['config', 'enforce-local'],
   check: ['config', 'online', 'without-secrets'],
   uris: ['config', 'json'],
   rules: [],
@@ -45,8 +46,15 @@ function readFlags(command: string, args: readonly string[]): Flags & { readonly
     json: { type: 'boolean' },
     'without-secrets': { type: 'boolean' },
     port: { type: 'string' },
+    'enforce-local': { type: 'string', multiple: true },
   } as const
-  const { values, positionals, tokens } = parseArgs({ args: [...args], options: known, allowPositionals: true, tokens: true })
+  const { values, positionals, tokens } = parseArgs({
+    // parseArgs knows no optional values: without a name it means every portal
+    args: args.map((arg) => (arg === '--enforce-local' ? '--enforce-local=*' : arg)),
+    options: known,
+    allowPositionals: true,
+    tokens: true,
+  })
   for (const token of tokens) {
     if (token.kind === 'option' && !allowedFlags[command]?.includes(token.name))
       throw new UsageError(`${command} takes no --${token.name}`)
@@ -57,6 +65,7 @@ function readFlags(command: string, args: readonly string[]): Flags & { readonly
     json: values.json ?? false,
     withoutSecrets: values['without-secrets'] ?? false,
     port: values.port,
+    enforceLocal: values['enforce-local'] ?? [],
     positionals,
   }
 }
@@ -66,7 +75,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
     const flags = readFlags('serve', args)
     noPositionals('serve', flags)
     const { runServe } = await import('./commands/run-serve.ts')
-    return runServe(flags.config, err)
+    return runServe(flags.config, flags.enforceLocal, err)
   },
   check: async (args) => {
     const flags = readFlags('check', args)

@@ -11,6 +11,8 @@ export interface Metrics {
   rule(rule: string, result: 'allow' | 'refuse' | 'error'): void
   storeError(): void
   generation(number: number): void
+  /** The portals whose own sign-in answers for now. */
+  breakGlass(portals: readonly string[]): void
   /** Set by whoever can count them. */
   sessions(count: () => number): void
 }
@@ -59,6 +61,12 @@ export function createMetrics(): Metrics {
     help: 'The configuration being served, counted from 1.',
     registers,
   })
+  const glass = new Gauge({
+    name: 'postern_break_glass',
+    help: 'Portals that answer without a sign-in of ours (enforceLocal).',
+    labelNames: ['portal'],
+    registers,
+  })
   let countSessions = () => 0
   new Gauge({
     name: 'postern_sessions',
@@ -83,6 +91,10 @@ export function createMetrics(): Metrics {
     rule: (rule, result) => rules.inc({ rule, result }),
     storeError: () => storeErrors.inc(),
     generation: (number) => generation.set(number),
+    breakGlass: (portals) => {
+      glass.reset()
+      for (const portal of portals) glass.set({ portal }, 1)
+    },
     sessions: (count) => {
       countSessions = count
     },

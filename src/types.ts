@@ -69,12 +69,16 @@ export interface Session {
   readonly audience: string
   readonly identity: Identity
   readonly createdAt: Instant
+  /** Second factors that were shown, provider name -> when. */
+  readonly factors?: Readonly<Record<string, Instant>>
   readonly idleUntil: Instant
   readonly endsAt: Instant
   /** What the provider needs again (ID token for end_session, its `sid`). Sealed; no rule sees it. */
   readonly keep?: Json
   /** The same for every session of ours that came from one sign-in at the provider. Opaque. */
   readonly providerSession?: string
+  /** Chose the portal's own sign-in: `identity` names the provider and nobody, and must not be used. */
+  readonly local?: true
 }
 
 /** What a provider may say about a request. A provider returns; it never writes a response. */
@@ -91,6 +95,8 @@ export type AuthOutcome =
       readonly keep?: Json
       readonly passThrough?: readonly string[]
     }
+  /** Chose the portal's own sign-in: let through without identity where no rule of a route wants more. */
+  | { readonly kind: 'local'; readonly provider: string }
   /** Mine, and bad: stop asking. */
   | { readonly kind: 'rejected'; readonly reason: Reason; readonly detail: string }
   /** Cannot tell: fail closed. */
@@ -114,11 +120,29 @@ export interface Provider {
   clientAddressOf?(request: RequestView): string | null | undefined
   /** A person is sent away and comes back. */
   readonly login?: Login
+  /** What is asked at the start of a sign-in, and of what comes back. Only where there is a `login`. */
+  readonly asking?: ProviderAsking
   /** For `/config` and `check --online`: never throws, never shows a secret. */
   status?(): ProviderStatus
   /** Asks now for what is otherwise asked when first needed (`check --online`). Never throws. */
   probe?(): Promise<ProviderStatus>
   close?(): Promise<void>
+}
+/**
+ * How people get to a provider and what they bring there. Expressions read the facts known at the start: of the person who
+ * is signed in already (a second factor, a fresher sign-in), else of nobody; and `login_hint`, where somebody typed one.
+ */
+export interface ProviderAsking {
+  /** E-mail domains of its people, lower case; `*.company.com` stands for one label more. */
+  readonly domains?: readonly string[]
+  /** Query parameters of our start endpoint that go on to the provider. */
+  readonly passParameters?: readonly string[]
+  /** Never rejects; undefined: no hint. Absent: what somebody typed, where `passParameters` holds `login_hint`. */
+  readonly loginHint?: (facts: Facts) => Promise<string | undefined>
+  /** The returned claim must be this text. `expected` never rejects; where it knows nothing, nobody gets in. */
+  readonly verify?: { readonly claim: string; readonly expected: (facts: Facts) => Promise<string | undefined> }
+  /** Another provider of the portal, where people go while this one cannot be reached. */
+  readonly fallback?: string
 }
 export interface ProviderStatus {
   readonly state: 'ready' | 'not-asked-yet' | 'unavailable'
@@ -141,6 +165,8 @@ export interface LoginStart {
   /** Seconds. */
   readonly maxAge?: number
   readonly acr?: string
+  /** The provider really asks the person: `complete` refuses where it does not say that it did since the start. */
+  readonly fresh?: boolean
   readonly loginHint?: string
   readonly extra?: Readonly<Record<string, string>>
 }
@@ -171,6 +197,8 @@ export interface Identified {
   readonly outcome: AuthOutcome
   readonly cookies: readonly string[]
   readonly session?: Session
+  /** The session that was over: whose it was, for what they had typed. */
+  readonly expired?: Session
 }
 
 /** What the browser must do next. Data, so that every door can render or refuse it. */
@@ -181,7 +209,13 @@ export type Show =
 
 /** The pages of our own. Everything in them is untrusted text until views/ escapes it. */
 export type Page =
-  | { readonly name: 'chooser'; readonly choices: readonly Choice[]; readonly returnTo: string; readonly notice?: string }
+  | {
+      readonly name: 'chooser'
+      readonly choices: readonly Choice[]
+      readonly returnTo: string
+      readonly notice?: string
+      readonly email?: EmailQuestion
+    }
   | { readonly name: 'refused'; readonly failure: Failure }
   | {
       readonly name: 'confirm-sign-out'
@@ -190,8 +224,25 @@ export type Page =
       readonly formTargets: readonly string[]
     }
   | { readonly name: 'signed-out'; readonly signInAgain: string; readonly stillSignedInAt?: string }
+  /** Posts what somebody had typed to where they had sent it. */
+  | {
+      readonly name: 'resume'
+      readonly action: string
+      readonly fields: readonly (readonly [name: string, value: string])[]
+      readonly formTargets: readonly string[]
+    }
+/** Who knows the e-mail address knows the provider: a GET form. */
+export interface EmailQuestion {
+  readonly action: string
+  /** Hidden fields. */
+  readonly fields: readonly (readonly [name: string, value: string])[]
+  /** What was typed, where no provider was found for it. */
+  readonly unknown?: string
+}
 export interface Choice {
+  /** Of a provider: "Login with LABEL". Of the portal's own sign-in: the whole text. */
   readonly label: string
+  readonly isLocal?: boolean
   readonly href: string
   readonly isDefault: boolean
   /** Why it cannot be used just now. */
@@ -210,6 +261,8 @@ export interface Failure {
   /** Absolute path of our own start or chooser endpoint. */
   readonly signIn?: string
   readonly otherAccount?: string
+  /** Absolute path of the portal's page to open instead. */
+  readonly page?: string
   /** Other providers, offered when one is down. */
   readonly choices?: readonly Choice[]
   /** Seconds. */
@@ -231,6 +284,12 @@ export interface Portal {
   readonly providers: readonly Provider[]
   /** Straight through to this one, without the chooser. */
   readonly defaultProvider?: string
+  /** Who must be asked beside the first provider. None of them makes a session alone. */
+  readonly secondFactors: readonly SecondFactor[]
+  /** Provider name -> when it may be used at all; absent: always. Reads the request, never the person. */
+  readonly conditions: ReadonlyMap<string, Condition>
+  /** The portal's own sign-in answers, because ours cannot: identity stripped, blocked routes open. */
+  readonly breakGlass?: BreakGlass
   readonly routes: readonly Route[]
   readonly session: SessionRules
   readonly preserveHost: boolean
@@ -248,6 +307,31 @@ export interface Portal {
   /** The provider's and the portal's rules, as they hold at the callback: refused here, no session is made. */
   readonly admit: (identity: Identity, request: RequestView, now: Instant) => Verdict | Promise<Verdict>
 }
+/** Fails closed by itself: an expression that fails is "no" for a provider's use and "yes" for a second factor. */
+export type Condition = (identity: Identity | undefined, request: RequestView, now: Instant) => boolean | Promise<boolean>
+export interface SecondFactor {
+  readonly provider: Provider
+  /** Name of the provider whose people need it. */
+  readonly after: string
+  readonly when?: Condition
+  /** The factor's own rules, where it has some. */
+  readonly admit?: Portal['admit']
+}
+export interface BreakGlass {
+  /** Whose address it holds for. */
+  readonly holdsFor: (clientAddress: string | null) => boolean
+  /** When it ends by itself. */
+  readonly until?: Instant
+}
+/** How recent and how strong a sign-in has to be. */
+export interface Freshness {
+  /** Milliseconds since the provider asked the person; `every`: for each page load, with a grace for the page's own requests. */
+  readonly maxAge?: number | 'every'
+  readonly acr?: string
+  /** Only these providers' people. */
+  readonly providers?: ReadonlySet<string>
+}
+
 export interface UpstreamTls {
   readonly ca?: string
   readonly cert?: string
@@ -264,6 +348,8 @@ export interface SessionRules {
   readonly lifetime: number
   /** `Path=/; HttpOnly; …`, ready to append after `name=value; `. */
   readonly cookieAttributes: string
+  /** Whoever was signed out for idleness is really asked by the provider, not waved through. */
+  readonly idleRequiresSignIn: boolean
 }
 export interface Route {
   /** As written, for logs and explanations; empty for "no route matched". */
@@ -277,6 +363,9 @@ export interface Route {
   /** CORS preflight goes to the portal without identity, cookies or body. */
   readonly preflight: 'judge' | 'forward'
   readonly extendsSession: boolean
+  readonly freshness?: Freshness
+  /** Rules beside the portal's: whoever is nobody cannot pass them. */
+  readonly hasOwnRules: boolean
   /** `allow`: `%2F` may stand in the path. */
   readonly encodedSlash: 'refuse' | 'allow'
   /** Rules and header plan for somebody; kept while what they read does not change. */
@@ -340,6 +429,10 @@ export interface Challenge extends Decided {
   /** Absolute path of our own endpoint; absent where the portal has no sign-in. */
   readonly signIn?: string
   readonly redirect: boolean
+  /** Whose session is over or not fresh enough: what this person has typed is kept until they are back. */
+  readonly person?: Pick<Identity, 'issuer' | 'subject'>
+  /** `WWW-Authenticate` beside the realm: RFC 9470 section 3. */
+  readonly stepUp?: { readonly maxAge?: number; readonly acr?: string }
 }
 /** Refused or failed; the status is the reason's. */
 export interface Deny extends Decided {
@@ -355,6 +448,16 @@ export interface Own extends Decided {
   readonly endpoint: string
 }
 
+/** What the way to the sign-in says of its purpose. Hints only: decide.ts holds what is needed against the session itself. */
+export interface SignInAsk {
+  /** Straight to this provider. */
+  readonly provider?: string
+  /** The provider really asks the person. */
+  readonly fresh?: boolean
+  /** `acr_values`. */
+  readonly acr?: string
+}
+
 /** Everything built from one configuration. Replaced whole; a request holds one from start to end. */
 export interface Generation {
   /** Counts up from 1 within this process. */
@@ -367,6 +470,6 @@ export interface Generation {
   /** Path below basePath, or what an explicit callbackUrl or a pkms page stands for; undefined: the path is the portal's. */
   ownEndpoint(request: RequestView, portal: Portal): string | undefined
   /** Absolute path of our own endpoint where a person signs in and comes back; undefined where the portal has no sign-in. */
-  signInPath(portal: Portal, returnTo: string): string | undefined
+  signInPath(portal: Portal, returnTo: string, ask?: SignInAsk): string | undefined
   close(): Promise<void>
 }

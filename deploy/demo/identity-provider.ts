@@ -1,4 +1,4 @@
-// A real OpenID provider on loopback, with a plain login page of its own. It knows the demo's accounts and nothing of Postern.
+// A real OpenID provider on loopback, with a plain login page of its own; the demo runs two. It knows the demo's accounts and nothing of Postern.
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -9,6 +9,10 @@ import { html, page } from './page.ts'
 
 export interface ProviderSettings {
   readonly port: number
+  /** What its pages call it. Also keeps its cookies apart: two providers on one host share a cookie jar, whatever their ports. */
+  readonly name: string
+  /** What it asks people for. */
+  readonly asksFor: 'password' | 'pin'
   readonly clientId: string
   readonly clientSecret: string
   /** Compared exactly. */
@@ -66,6 +70,8 @@ async function load(): Promise<[Library, { readonly createMemoryAdapter: (clockT
 }
 
 const byUser = (user: string): Account | undefined => accounts.find((account) => account.user === user)
+/** A hint may be the e-mail address, which is what Postern calls people. */
+const byHint = (hint: string): Account | undefined => byUser(hint) ?? accounts.find(({ email }) => email === hint)
 
 /** Everybody who signs in has agreed: a company's own provider does not ask either. */
 async function grantEverything(ctx: Context): Promise<Grant> {
@@ -111,7 +117,7 @@ async function configuration(settings: ProviderSettings, policies: Policies, cre
       },
     ],
     jwks: await signingKeys(),
-    cookies: { keys: [randomBytes(32).toString('hex')] },
+    cookies: { keys: [randomBytes(32).toString('hex')], names: cookieNames(settings) },
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'preferred_username', 'hd', 'groups'] },
     conformIdTokenClaims: false,
     findAccount,
@@ -119,57 +125,77 @@ async function configuration(settings: ProviderSettings, policies: Policies, cre
     interactions: { policy: interactionPolicy(policies), url: (_: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
     features: {
       devInteractions: { enabled: false },
-      rpInitiatedLogout: { enabled: true, logoutSource, postLogoutSuccessSource },
+      rpInitiatedLogout: { enabled: true, ...signOutPages(settings) },
     },
     ttl: { AccessToken: hour, AuthorizationCode: 60, IdToken: hour, Interaction: 600, Session: 8 * hour, Grant: 8 * hour },
     renderError,
   }
 }
 
-function logoutSource(ctx: Context, form: string): void {
-  const question = html`<p>Sign out of the demo's identity provider as well?</p>`
-  const buttons = html`<p><button autofocus form="op.logoutForm" name="logout" value="yes">Sign out</button>
+const cookieNames = ({ name }: ProviderSettings): object => ({
+  session: `${name}_session`,
+  interaction: `${name}_interaction`,
+  resume: `${name}_resume`,
+})
+
+function signOutPages({ name }: ProviderSettings): object {
+  return {
+    logoutSource(ctx: Context, form: string): void {
+      const question = html`<p>Sign out of the identity provider ${name} as well?</p>`
+      const buttons = html`<p><button autofocus form="op.logoutForm" name="logout" value="yes">Sign out</button>
     <button form="op.logoutForm">Stay signed in</button></p>`
-  // The form is the library's own, with its token in it.
-  ctx.body = page('Sign out', question).replace('</main>', `${form}${buttons.text}</main>`)
-}
-function postLogoutSuccessSource(ctx: Context): void {
-  ctx.body = page('Signed out', html`<p>You are signed out of the demo's identity provider.</p>`)
+      // The form is the library's own, with its token in it.
+      ctx.body = page('Sign out', question).replace('</main>', `${form}${buttons.text}</main>`)
+    },
+    postLogoutSuccessSource(ctx: Context): void {
+      ctx.body = page('Signed out', html`<p>You are signed out of the identity provider ${name}.</p>`)
+    },
+  }
 }
 function renderError(ctx: Context, out: Record<string, unknown>): void {
   ctx.type = 'html'
   ctx.body = page('That did not work', html`<p>${out['error']}: ${out['error_description']}</p>`)
 }
 
-function loginPage(user: string, trouble?: string): string {
+const secretNames = { password: 'Password', pin: 'PIN of your security key' } as const
+
+function loginPage({ name, asksFor }: ProviderSettings, user: string, trouble?: string): string {
   const hint = accounts.map(
-    (account) => html`<tr><td>${account.user}</td><td>${account.password}</td><td>${account.email}</td></tr>`,
+    (account) => html`<tr><td>${account.user}</td><td>${account[asksFor]}</td><td>${account.email}</td></tr>`,
   )
   return page(
-    'Demo identity provider',
+    `${name}, a demo identity provider`,
     html`${trouble && html`<p role="alert"><mark>${trouble}</mark></p>`}
 <form method="post" autocomplete="off">
 <label>User name<br><input name="user" value="${user}" autocapitalize="none" autofocus required></label>
-<label>Password<br><input name="password" type="password" required></label>
+<label>${secretNames[asksFor]}<br><input name="${asksFor}" type="password" required></label>
 <button>Sign in</button>
 </form>
 <h2>Who lives here</h2>
-<table><tr><th>user name</th><th>password</th><th>e-mail</th></tr>${hint}</table>`,
+<table><tr><th>user name</th><th>${asksFor}</th><th>e-mail</th></tr>${hint}</table>`,
   )
 }
 
-function showLogin(response: ServerResponse, status: number, user: string, trouble?: string): void {
+function showLogin(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' })
-  response.end(loginPage(user, trouble))
+  response.end(text)
 }
 
-async function interact(provider: OpenProvider, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function interact(
+  settings: ProviderSettings,
+  provider: OpenProvider,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { params } = await provider.interactionDetails(request, response)
-  if (request.method !== 'POST') return showLogin(response, 200, byUser(params.login_hint ?? '')?.user ?? '')
+  if (request.method !== 'POST') {
+    return showLogin(response, 200, loginPage(settings, byHint(params.login_hint ?? '')?.user ?? ''))
+  }
   const form = new URLSearchParams(await text(request))
   const account = byUser(form.get('user') ?? '')
-  if (!account || account.password !== form.get('password')) {
-    return showLogin(response, 401, form.get('user') ?? '', 'User name or password is wrong.')
+  if (!account || account[settings.asksFor] !== form.get(settings.asksFor)) {
+    const trouble = `User name or ${settings.asksFor === 'pin' ? 'PIN' : 'password'} is wrong.`
+    return showLogin(response, 401, loginPage(settings, form.get('user') ?? '', trouble))
   }
   const result = { select_account: {}, login: { accountId: `demo-${account.user}`, remember: true } }
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false })
@@ -189,7 +215,7 @@ export async function startIdentityProvider(settings: ProviderSettings): Promise
   const protocol = provider.callback()
   const running = await listen((request, response) => {
     if (!request.url?.startsWith('/interaction/')) return void protocol(request, response)
-    interact(provider, request, response).catch(() => interactionLost(response))
+    interact(settings, provider, request, response).catch(() => interactionLost(response))
   }, settings.port)
   return { port: running.port, issuer, close: running.close }
 }

@@ -1,7 +1,9 @@
 // `postern check`: every problem of a configuration at once. Loads all that a start would, starts nothing.
 import { formatProblem } from '../config/format-problem.ts'
+import { missingKeysOf } from '../config/incomplete.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import type { Environment } from '../config/reading.ts'
+import type { ProviderConfig } from '../config/schema.ts'
 import { ConfigError, type Problem } from '../errors.ts'
 import type { ProviderStatus } from '../types.ts'
 
@@ -39,6 +41,7 @@ export async function check(args: CheckArguments, out: Print, err: Print): Promi
 
 async function report(loaded: Loaded, { config, online, probe }: CheckArguments, out: Print): Promise<number> {
   for (const warning of loaded.warnings) out(formatProblem(warning))
+  for (const provider of loaded.config.providers) if (!provider.enabled) out(`note: ${unusedProvider(provider)}`)
   if (loaded.unusedRules.length > 0) out(`note: nothing names these rules of rulesDir: ${loaded.unusedRules.join(', ')}`)
   const unreachable = online && probe ? printProbed(await probe(loaded), out) : 0
   const { portals, providers } = loaded.config
@@ -47,6 +50,12 @@ async function report(loaded: Loaded, { config, online, probe }: CheckArguments,
     `${config}: ${unreachable > 0 ? `${amount(unreachable, 'provider')} unavailable` : counted(loaded.warnings)} (${sizes.join(', ')})`,
   )
   return unreachable > 0 ? 1 : 0
+}
+
+function unusedProvider(provider: ProviderConfig): string {
+  const missing = missingKeysOf(provider)
+  if (missing.length === 0) return `${provider.name} is disabled`
+  return `${provider.name} is not configured: it lacks ${missing.join(', ')}`
 }
 
 /** @returns how many providers cannot be used */

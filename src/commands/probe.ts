@@ -2,6 +2,7 @@
 import { compile } from '../config/compile.ts'
 import type { Loaded } from '../config/load.ts'
 import { createFlowMemory } from '../identity/flow.ts'
+import { createKeptRequests } from '../identity/kept-request.ts'
 import { createRevocations } from '../identity/revocations.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
@@ -18,6 +19,7 @@ export async function probe(loaded: Loaded): Promise<readonly Probed[]> {
     number: 1,
     revocations: createRevocations({ log }),
     memory: createFlowMemory(),
+    kept: createKeptRequests({ clock: Date.now }),
     egressProxy: egressProxyFrom(process.env),
   }
   const { providers, parts } = compile(loaded, context)

@@ -1,13 +1,13 @@
 // `postern serve` as a process: signals, standard output, exit code.
 import { standardOutput } from '../log.ts'
-import { serve } from './serve.ts'
+import { serve, UnknownPortal } from './serve.ts'
 
 /** Runs until SIGTERM or SIGINT. Resolves to the exit code. */
-export async function runServe(config: string, err: (line: string) => void): Promise<number> {
+export async function runServe(config: string, enforceLocal: readonly string[], err: (line: string) => void): Promise<number> {
   const destination = standardOutput()
   let serving: Awaited<ReturnType<typeof serve>>
   try {
-    serving = await serve({ config, env: process.env, destination })
+    serving = await serve({ config, env: process.env, destination, ...enforcing(enforceLocal) })
   } catch (error) {
     destination.close()
     if (
@@ -16,6 +16,10 @@ export async function runServe(config: string, err: (line: string) => void): Pro
       ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND'].includes(String(error.code))
     ) {
       err(`postern: cannot listen: ${error.message}  → write another address under server.listen, server.health or server.admin`)
+      return 1
+    }
+    if (error instanceof UnknownPortal) {
+      err(`postern: ${error.message}`)
       return 1
     }
     throw error
@@ -39,4 +43,9 @@ export async function runServe(config: string, err: (line: string) => void): Pro
   process.off('SIGHUP', reload)
   destination.close()
   return 0
+}
+
+function enforcing(portals: readonly string[]): { readonly enforceLocal?: ReadonlySet<string> | 'all' } {
+  if (portals.length === 0) return {}
+  return { enforceLocal: portals.includes('*') ? 'all' : new Set(portals) }
 }

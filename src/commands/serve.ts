@@ -1,5 +1,6 @@
 // `postern serve`: configuration -> listeners, reloads, drain. Wires; decides nothing.
 import { resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { type CompiledGeneration, compile } from '../config/compile.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { watchFiles } from '../config/reload.ts'
@@ -10,6 +11,7 @@ import { createProxyDoor } from '../connection/proxy-door.ts'
 import { Served } from '../connection/served.ts'
 import { ConfigError, type Problem } from '../errors.ts'
 import { createFlowMemory } from '../identity/flow.ts'
+import { createKeptRequests } from '../identity/kept-request.ts'
 import { createRevocations } from '../identity/revocations.ts'
 import { createLog, type LogDestination } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
@@ -24,6 +26,8 @@ export interface ServeOptions {
   readonly clock?: Clock
   /** Off only where the bench compares. */
   readonly accessLog?: boolean
+  /** Break-glass from the command line: these portals, or all. Throws UnknownPortal. */
+  readonly enforceLocal?: ReadonlySet<string> | 'all'
   /** Watching needs no timer in tests that reload by hand. */
   readonly watch?: boolean
 }
@@ -51,9 +55,19 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const metrics = createMetrics()
   const revocations = createRevocations({ log })
   const file = resolve(options.config)
-  const context = { log, metrics, clock, revocations, memory: createFlowMemory(), egressProxy: egressProxyFrom(options.env) }
+  const context = {
+    log,
+    metrics,
+    clock,
+    revocations,
+    memory: createFlowMemory(),
+    kept: createKeptRequests({ clock }),
+    ...(options.enforceLocal ? { enforceLocal: options.enforceLocal } : {}),
+    egressProxy: egressProxyFrom(options.env),
+  }
 
   const loaded = await loadConfig(file, { env: options.env })
+  refuseUnknown(options.enforceLocal, loaded)
   let number = 1
   let config = loaded.config
   let compiled = compile(loaded, { ...context, number })
@@ -61,6 +75,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   let problems: readonly Problem[] = loaded.warnings
   let draining = false
   announce(loaded, number)
+
+  function glassBroken(): readonly string[] {
+    const inForce = (until: number | undefined) => until === undefined || clock() < until
+    return [...compiled.parts.generation.portals.values()]
+      .filter(({ breakGlass }) => breakGlass && inForce(breakGlass.until))
+      .map(({ name }) => name)
+  }
 
   function announce(from: Loaded, generation: number): void {
     metrics.generation(generation)
@@ -70,6 +91,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const providers = from.config.providers.map(
       (provider) => `${provider.name} (${provider.protocol}, ${provider.enabled ? 'enabled' : 'disabled'})`,
     )
+    for (const portal of glassBroken()) {
+      log.audit('BREAK-GLASS: the portal answers without this sign-in, identity headers stripped, blocked routes open', {
+        generation,
+        portal,
+      })
+    }
+    metrics.breakGlass(glassBroken())
     log.audit('configuration loaded', { generation, portals: from.config.portals.map((portal) => portal.name), providers })
   }
 
@@ -153,7 +181,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   let health: Listening
   let admin: Listening
   try {
-    health = await listenForMachines(server.health, createHealth({ draining: () => draining, portals, metrics }))
+    health = await listenForMachines(
+      server.health,
+      createHealth({ draining: () => draining, portals, metrics, breakGlass: glassBroken }),
+    )
     opened.push(health)
     admin = await listenForMachines(
       server.admin,
@@ -177,7 +208,15 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     watching?.close()
     throw error
   }
-  const sweep = setInterval(() => compiled.signIn.sweep(clock()), sweepEvery)
+  let broken = glassBroken().join()
+  const sweep = setInterval(() => {
+    compiled.signIn.sweep(clock())
+    const now = glassBroken()
+    if (now.join() === broken) return
+    broken = now.join()
+    metrics.breakGlass(now)
+    log.audit('break-glass has changed', { portals: now })
+  }, sweepEvery)
   sweep.unref()
   log.server('info', 'listening', { people: people.address, health: health.address, admin: admin.address, generation: number })
 
@@ -200,7 +239,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await pause(drainDelay)
     const stopped = people.stopAccepting()
     log.server('info', 'stopping: waiting for running requests', { active: door.active(), drain: patience })
-    await Promise.race([Promise.all([stopped, allGone(door.active)]), pause(patience)])
+    const patienceOver = new AbortController()
+    await Promise.race([Promise.all([stopped, allGone(door.active, patienceOver.signal)]), pause(patience, patienceOver.signal)])
+    patienceOver.abort()
     if (door.active() > 0) log.server('warn', 'requests were cut', { active: door.active() })
     await close()
   }
@@ -216,10 +257,24 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   }
 }
 
+/** `--enforce-local=NAME` where NAME is no portal: the person's input is wrong. */
+export class UnknownPortal extends Error {}
+
+function refuseUnknown(names: ServeOptions['enforceLocal'], { config }: Loaded): void {
+  if (names === undefined || names === 'all') return
+  const portals = config.portals.map((portal) => portal.name)
+  for (const name of names) {
+    if (!portals.includes(name))
+      throw new UnknownPortal(`--enforce-local=${name}: there is no such portal  → write one of ${portals.join(', ')}`)
+  }
+}
+
 const withProvider = <P>(provider: P | undefined) => (provider === undefined ? {} : { provider })
 
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
+/** Whoever no longer waits leaves no timer behind that would keep the process alive. */
+const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, signal ? { signal } : {}).catch(() => undefined)
 
-async function allGone(active: () => number): Promise<void> {
-  while (active() > 0) await pause(20)
+async function allGone(active: () => number, signal: AbortSignal): Promise<void> {
+  while (active() > 0 && !signal.aborted) await pause(20)
 }

@@ -1,6 +1,6 @@
 // `postern uris`: what to register at the identity providers.
 import type { Config } from '../config/schema.ts'
-import { postLogoutUriOf, redirectUriOf } from '../config/uris.ts'
+import { isSignIn, postLogoutUriOf, providerNamesOf, redirectUriOf } from '../config/uris.ts'
 
 interface Uris {
   readonly provider: string
@@ -12,9 +12,9 @@ interface Uris {
 /** Every enabled sign-in provider with every portal that names it, in the order of the configuration. */
 export function urisOf(config: Config): readonly Uris[] {
   return config.providers.flatMap((provider) => {
-    if (provider.protocol !== 'OIDC' || !provider.enabled) return []
+    if (!isSignIn(provider) || !provider.enabled) return []
     return config.portals
-      .filter((portal) => portal.providers.includes(provider.name))
+      .filter((portal) => providerNamesOf(portal).includes(provider.name))
       .map((portal) => ({
         provider: provider.name,
         portal: portal.name,

@@ -29,18 +29,9 @@ export const absentKeys: readonly Absent[] = [
   { key: 'providers.*.profiles', what: 'profiles' },
   { key: 'providers.*.postLogin', what: 'post-login actions', harmless: none },
   { key: 'providers.*.link', what: 'account links' },
-  { key: 'providers.*.verify', what: 'comparing a returned claim with what was asked for' },
-  { key: 'providers.*.loginHint', what: 'login hints' },
-  { key: 'providers.*.vendor', what: 'the quirks of vendors' },
-  { key: 'providers.*.allowedTenants', what: 'a list of tenants', harmless: none },
   { key: 'providers.*.tls.cert', what: 'a client certificate at the provider' },
   { key: 'providers.*.tls.key', what: 'a client certificate at the provider' },
   { key: 'portals.*.onSignOut', what: 'calls at sign-out', harmless: none },
-  { key: 'portals.*.enforceLocal', what: 'break-glass', harmless: is(false, 'false') },
-  { key: 'portals.*.session.group', what: 'a session shared by portals' },
-  { key: 'portals.*.routes.*.reauthenticate', what: 'signing in anew for a route', harmless: is('session') },
-  { key: 'portals.*.routes.*.acr', what: 'a required strength of sign-in' },
-  { key: 'portals.*.routes.*.providers', what: 'providers of a single route' },
   { key: 'portals.*.routes.*.endsSession', what: 'a route that signs out', harmless: is(false, 'false') },
   { key: 'pages.dir', what: 'pages of your own' },
 ]
@@ -58,7 +49,6 @@ export function refuseAbsent(tree: Tree, reading: Reading): void {
   }
   refuseStores(tree, reading)
   refuseProtocols(tree, reading)
-  plainReferences(tree, reading)
 }
 
 function refuse(path: Path, message: string, hint: string, reading: Reading): void {
@@ -81,7 +71,7 @@ function refuseProtocols(tree: Tree, reading: Reading): void {
     reading.problems.error(
       [...path, 'protocol'],
       refusal(`the protocol ${provider.protocol}`),
-      'use OIDC or WEBSEAL, or take the provider away',
+      'use OIDC, OAUTH2, WEBSEAL or LOCAL, or take the provider away',
     )
     reading.problems.settle([...path, 'protocol'])
     putAt(tree, path, {
@@ -90,17 +80,5 @@ function refuseProtocols(tree: Tree, reading: Reading): void {
       enabled: provider.enabled ?? true,
       trustedSourceIps: ['192.0.2.1'],
     })
-  }
-}
-
-/** `{ name: PLAY }` is `PLAY`; `when` and `after` are refused. */
-function plainReferences(tree: Tree, reading: Reading): void {
-  for (const { path, value } of matching(tree, 'portals.*.providers.*')) {
-    if (!isTree(value)) continue
-    for (const key of ['when', 'after'].filter((one) => Object.hasOwn(value, one))) {
-      refuse([...path, key], refusal('providers on a condition'), 'write the name of the provider alone', reading)
-      delete value[key]
-    }
-    if (Object.keys(value).join() === 'name') putAt(tree, path, value.name)
   }
 }

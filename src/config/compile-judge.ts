@@ -95,14 +95,15 @@ function count(parts: JudgeParts, rules: readonly Rule[], verdict: Verdict): voi
 }
 
 /** The provider's and the portal's rules as they hold at the callback, where no route is chosen yet. */
-export function compileAdmit(parts: Omit<JudgeParts, 'headers' | 'mode'>): Portal['admit'] {
+export function compileAdmit(parts: Omit<JudgeParts, 'headers'>): Portal['admit'] {
   const byProvider = new Map(
     [...parts.providerRules].map(([provider, rules]) => [provider, compilePermit([...rules, ...parts.rules])] as const),
   )
   return async (identity, request, now) => {
     const compiled = byProvider.get(identity.provider)
     if (!compiled) return unknownProvider.verdict
-    return compiled.permit(factsOf(identity, parts.seenBy(request, identity.provider), parts.portal, now))
+    const verdict = await compiled.permit(factsOf(identity, parts.seenBy(request, identity.provider), parts.portal, now))
+    return verdict.allowed || parts.mode !== 'warn' ? verdict : { ...verdict, allowed: true, reason: 'rule-would-refuse' }
   }
 }
 

@@ -1,15 +1,27 @@
 // One portal of the configuration -> Portal: routes, rules, headers and cookie, ready to serve.
 
+import { compileRanges } from '../addresses.ts'
 import { compileFindRoute, compilePattern, type Matched } from '../destination/find-portal.ts'
 import { compileExpression, type Expression } from '../expression/compile.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Rule } from '../permission/permit.ts'
 import { compileHeaderPlan } from '../rewrite/plan-headers.ts'
-import type { Portal, Provider, RequestView, Route, SessionRules } from '../types.ts'
+import type {
+  BreakGlass,
+  Condition,
+  Freshness,
+  Portal,
+  Provider,
+  RequestView,
+  Route,
+  SecondFactor,
+  SessionRules,
+} from '../types.ts'
+import { compileCondition } from './compile-conditions.ts'
 import { compileAdmit, compileJudge, type JudgeParts } from './compile-judge.ts'
 import type { Loaded } from './load.ts'
 import type { Config, PortalConfig, RouteConfig, RuleReference } from './schema.ts'
-import { publicUrlOf, redirectUriOf } from './uris.ts'
+import { firstProvidersOf, publicUrlOf, redirectUriOf } from './uris.ts'
 
 export interface CompiledPortal {
   readonly portal: Portal
@@ -52,10 +64,13 @@ export function compilePortal(
   providers: ReadonlyMap<string, Provider>,
   providerRules: ReadonlyMap<string, readonly Rule[]>,
   metrics: Metrics,
+  enforced: boolean,
 ): CompiledPortal {
   const whole = loaded.config
   const origin = publicUrlOf(config, whole)
-  const own = config.providers.map((name) => providers.get(name)).filter((provider) => provider !== undefined)
+  const own = firstProvidersOf(config)
+    .map((name) => providers.get(name))
+    .filter((provider) => provider !== undefined)
   const parts = {
     portal: config.name,
     mode: config.mode,
@@ -68,14 +83,19 @@ export function compilePortal(
   const matched = config.routes.map(
     (route): Matched => ({
       route: compileRoute(route, parts, portalRules, loaded),
-      matches: compilePattern(route.path, config.pathCase),
+      matches: compilePattern(route.path, {
+        pathCase: config.pathCase,
+        closingSlash: route.access === 'blocked' || route.access === 'authenticated',
+      }),
     }),
   )
   const fallback = compileRoute(undefined, parts, portalRules, loaded)
   const byDefault = whole.providers.find(
-    (provider) => provider.default && provider.enabled && config.providers.includes(provider.name),
+    (provider) => provider.default && provider.enabled && firstProvidersOf(config).includes(provider.name),
   )?.name
   const upstreamTls = config.upstreamTls
+  const secondFactors = compileSecondFactors(config, providers)
+  const glass = breakGlassOf(config, enforced)
 
   const portal: Portal = {
     name: config.name,
@@ -85,6 +105,9 @@ export function compilePortal(
     ...(upstreamTls ? { upstreamTls } : {}),
     providers: own,
     ...(byDefault ? { defaultProvider: byDefault } : {}),
+    secondFactors,
+    conditions: compileConditions(config),
+    ...(glass ? { breakGlass: glass } : {}),
     routes: [...matched.map(({ route }) => route), fallback],
     session: sessionRules(config, whole, origin),
     preserveHost: config.preserveHost,
@@ -96,7 +119,7 @@ export function compilePortal(
     healthPath: config.healthCheck.path,
     healthTimeout: config.healthCheck.timeout,
     redirectUris: new Map(
-      own
+      [...own, ...secondFactors.map(({ provider }) => provider)]
         .filter((provider) => provider.login)
         .map((provider) => [provider.name, redirectUriOf(provider.name, config, whole)] as const),
     ),
@@ -123,21 +146,71 @@ function compileRoute(
     ...(config?.challenge ? { challenge: config.challenge } : {}),
     preflight: config?.preflight ?? 'judge',
     extendsSession: config?.extendsSession ?? true,
+    hasOwnRules: (config?.rules.length ?? 0) > 0,
+    ...freshnessOf(config),
     encodedSlash: config?.encodedSlash ?? 'refuse',
     judge: compileJudge({ ...parts, rules: [...portalRules, ...(config ? compileRules(config.rules, loaded) : [])] }),
   }
 }
 
+function freshnessOf(config: RouteConfig | undefined): { readonly freshness?: Freshness } {
+  const { reauthenticate, acr, providers } = config ?? {}
+  const maxAge = reauthenticate === undefined || reauthenticate === 'session' ? undefined : reauthenticate
+  if (maxAge === undefined && acr === undefined && providers === undefined) return {}
+  return {
+    freshness: {
+      ...(maxAge === undefined ? {} : { maxAge }),
+      ...(acr === undefined ? {} : { acr }),
+      ...(providers === undefined ? {} : { providers: new Set(providers) }),
+    },
+  }
+}
+
+function compileConditions(config: PortalConfig): ReadonlyMap<string, Condition> {
+  const own = config.providers.filter(({ after }) => after === undefined)
+  return new Map(
+    own.flatMap(({ name, when }) =>
+      when === undefined ? [] : [[name, compileCondition(compileExpression(when, 'rule'), config.name, false)] as const],
+    ),
+  )
+}
+
+function compileSecondFactors(config: PortalConfig, providers: ReadonlyMap<string, Provider>): readonly SecondFactor[] {
+  return config.providers.flatMap(({ name, after, when }) => {
+    const provider = providers.get(name)
+    if (after === undefined || !provider) return []
+    return [
+      {
+        provider,
+        after,
+        ...(when === undefined ? {} : { when: compileCondition(compileExpression(when, 'rule'), config.name, true) }),
+      },
+    ]
+  })
+}
+
+function breakGlassOf({ enforceLocal }: PortalConfig, enforced: boolean): BreakGlass | undefined {
+  if (enforced) return { holdsFor: () => true }
+  if (enforceLocal === false) return undefined
+  const { from, until } = enforceLocal
+  const isInside = from === undefined ? undefined : compileRanges(from)
+  // an address that is not known is not on any list
+  const holdsFor = (address: string | null) => isInside === undefined || (address !== null && isInside(address))
+  return { holdsFor, ...(until === undefined ? {} : { until }) }
+}
+
 /** The cookie is named after the portal; characters a cookie name or our chunk suffixes cannot bear are written as `%XX`. */
 function sessionRules(config: PortalConfig, whole: Config, origin: string): SessionRules {
   const secure = origin.startsWith('https:')
-  const suffix = config.name.replace(/[. ]/g, (character) => (character === '.' ? '%2E' : '%20'))
+  const { group } = config.session
+  const suffix = (group ?? config.name).replace(/[. ]/g, (character) => (character === '.' ? '%2E' : '%20'))
   const sameSite = whole.session.cookie.sameSite === 'none' ? 'None' : 'Lax'
   return {
-    audience: config.name,
+    audience: group === undefined ? config.name : `group:${group}`,
     cookieName: `${cookieBase(whole, secure)}-${suffix}`,
     idle: config.session.idle ?? whole.session.idle,
     lifetime: config.session.lifetime ?? whole.session.lifetime,
+    idleRequiresSignIn: config.session.idleRequiresSignIn ?? whole.session.idleRequiresSignIn,
     cookieAttributes: `Path=/; HttpOnly; SameSite=${sameSite}${secure ? '; Secure' : ''}`,
   }
 }

@@ -4,9 +4,11 @@ import { createOwnEndpoints } from '../connection/own-endpoints.ts'
 import { createReply } from '../connection/reply.ts'
 import type { Parts } from '../connection/served.ts'
 import { compileFindPortal } from '../destination/find-portal.ts'
+import { compileExpression } from '../expression/compile.ts'
 import { compileNames } from '../header-names.ts'
 import type { FlowMemory } from '../identity/flow.ts'
 import { createIdentify } from '../identity/identify.ts'
+import type { KeptRequests } from '../identity/kept-request.ts'
 import { createProvider } from '../identity/providers/index.ts'
 import type { Revocations } from '../identity/revocations.ts'
 import { createSealer } from '../identity/seal.ts'
@@ -14,12 +16,13 @@ import { createSessionKeeper } from '../identity/session.ts'
 import { createSignIn, type SignIn } from '../identity/sign-in.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Clock, Generation, Portal, Provider, RequestView, Route } from '../types.ts'
+import type { Clock, Facts, Generation, Portal, Provider, ProviderAsking, RequestView, Route } from '../types.ts'
 import { createForwarder } from '../upstream/forward.ts'
 import { claimsRead } from './compile-judge.ts'
 import { type CompiledPortal, compilePortal, compileRules, cookieBase, expressionsOf } from './compile-portal.ts'
 import type { Loaded } from './load.ts'
-import type { Config, OidcConfig, ProviderConfig, WebsealConfig } from './schema.ts'
+import type { Config, ProviderConfig, SignInConfig, WebsealConfig } from './schema.ts'
+import { firstProvidersOf, isSignIn, providerNamesOf } from './uris.ts'
 
 export interface CompileContext {
   readonly log: Log
@@ -30,7 +33,11 @@ export interface CompileContext {
   readonly revocations: Revocations
   /** Outlives generations: a reload forgets no used and no waiting sign-in. */
   readonly memory: FlowMemory
+  /** Outlives generations: a reload loses nothing that somebody typed. */
+  readonly kept: KeptRequests
   readonly egressProxy: (url: string) => string | undefined
+  /** Break-glass from the command line. */
+  readonly enforceLocal?: ReadonlySet<string> | 'all'
 }
 
 export interface CompiledGeneration {
@@ -45,7 +52,9 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
   const enabled = config.providers.filter((provider) => provider.enabled)
   const providers = new Map(enabled.map((provider) => [provider.name, compileProvider(provider, loaded, context)] as const))
   const providerRules = new Map(enabled.map((provider) => [provider.name, compileRules(provider.rules, loaded)] as const))
-  const portals = config.portals.map((portal) => compilePortal(portal, loaded, providers, providerRules, context.metrics))
+  const portals = config.portals.map((portal) =>
+    compilePortal(portal, loaded, providers, providerRules, context.metrics, isEnforced(context, portal.name)),
+  )
   const byName = new Map(portals.map(({ portal }) => [portal.name, portal] as const))
 
   const sealer = createSealer(config.session.keys)
@@ -60,6 +69,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     sealer,
     revocations: context.revocations,
     memory: context.memory,
+    kept: context.kept,
     log: context.log,
     clock: context.clock,
     onSignIn: context.metrics.signIn,
@@ -90,12 +100,18 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
       generation,
       reply,
       own: createOwnEndpoints(signIn, reply),
+      kept: context.kept,
       trust: { isTrustedProxy: compileRanges(config.server.trustedProxies) },
       forwarder: createForwarder({
         engine: config.server.engine,
         clock: context.clock,
         timeouts: config.server.timeouts,
-        classify: compileNames(namesWeSet(config)),
+        classify: compileNames(
+          namesWeSet(config),
+          config.portals.some((portal) =>
+            portal.routes.some((route) => route.methods !== undefined || route.preflight === 'forward'),
+          ),
+        ),
         cookiePrefixes: cookiePrefixes(config),
       }),
       credentials: new Map(enabled.map((provider) => [provider.name, provider.credentialsName ?? ''] as const)),
@@ -105,31 +121,52 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
 }
 
 function compileProvider(config: ProviderConfig, loaded: Loaded, context: CompileContext): Provider {
-  return config.protocol === 'OIDC'
-    ? createProvider(oidcOptions(config, loaded, context), context)
-    : createProvider(websealOptions(config, loaded.config), context)
+  if (config.protocol === 'WEBSEAL') return createProvider(websealOptions(config, loaded.config), context)
+  if (config.protocol === 'LOCAL') return createProvider(config, context)
+  const provider = createProvider(signInOptions(config, loaded, context), context)
+  return Object.assign(provider, { asking: compileAsking(config) })
 }
 
-function oidcOptions(config: OidcConfig, loaded: Loaded, context: CompileContext) {
-  const portals = loaded.config.portals.filter((portal) => portal.providers.includes(config.name))
+function signInOptions(config: SignInConfig, loaded: Loaded, context: CompileContext) {
+  const portals = loaded.config.portals.filter((portal) => providerNamesOf(portal).includes(config.name))
   const expressions = [
     ...portals.flatMap((portal) => expressionsOf(portal, loaded)),
     ...compileRules(config.rules, loaded).map((rule) => rule.expression),
   ]
   const wanted = new Set(claimsRead(expressions))
   if (expressions.some((expression) => expression.reads.facts.has('groups'))) wanted.add(config.groupsAttribute)
-  const anyEndpoint = config.discoveryUri ?? config.issuer ?? config.tokenEndpoint
+  if (config.verify) wanted.add(config.verify.claim)
+  const anyEndpoint =
+    config.protocol === 'OIDC' ? (config.discoveryUri ?? config.issuer ?? config.tokenEndpoint) : config.tokenEndpoint
   const egressProxy =
     anyEndpoint === undefined ? undefined : (loaded.config.server.egressProxy ?? context.egressProxy(anyEndpoint))
   return { ...config, wantedClaims: wanted, ...(egressProxy ? { egressProxy } : {}) }
 }
 
+function compileAsking({ domains, passParameters, loginHint, verify, fallback }: SignInConfig): ProviderAsking {
+  return {
+    domains,
+    passParameters,
+    ...(loginHint === undefined ? {} : { loginHint: compileText(loginHint) }),
+    ...(verify === undefined ? {} : { verify: { claim: verify.claim, expected: compileText(verify.equals) } }),
+    ...(fallback === undefined ? {} : { fallback }),
+  }
+}
+
+/** What cannot be evaluated, or is no text, is nothing: no hint is given, nobody is let in. */
+function compileText(source: string): (facts: Facts) => Promise<string | undefined> {
+  const expression = compileExpression(source, 'value')
+  return (facts) =>
+    expression.evaluate(facts).then(
+      (value) => (typeof value === 'string' && value !== '' ? value : undefined),
+      () => undefined,
+    )
+}
+
 /** Nobody named by WebSEAL may sign in where one of its portals offers that; elsewhere the door stays shut. */
 function websealOptions(config: WebsealConfig, whole: Config) {
-  const others = whole.portals.filter((portal) => portal.providers.includes(config.name)).flatMap((portal) => portal.providers)
-  const canSignIn = whole.providers.some(
-    (provider) => provider.enabled && provider.protocol === 'OIDC' && others.includes(provider.name),
-  )
+  const others = whole.portals.filter((portal) => firstProvidersOf(portal).includes(config.name)).flatMap(firstProvidersOf)
+  const canSignIn = whole.providers.some((provider) => provider.enabled && isSignIn(provider) && others.includes(provider.name))
   return { ...config, onMissing: config.onMissing ?? (canSignIn ? ('login' as const) : ('deny' as const)) }
 }
 
@@ -152,12 +189,18 @@ const cookiePrefixes = (config: Config): readonly string[] => [
   ...new Set([`${cookieBase(config, true)}-`, `${cookieBase(config, false)}-`]),
 ]
 
-function compileSignInPath(basePath: string): (portal: Portal, returnTo: string) => string | undefined {
-  return (portal, returnTo) => {
-    const login = portal.providers.filter((provider) => provider.login)
-    const only = login.length === 1 ? login[0]?.name : portal.defaultProvider
-    if (login.length === 0) return undefined
-    return `${basePath}/${only === undefined ? 'login' : `start/${encodeURIComponent(only)}`}?return=${encodeURIComponent(returnTo)}`
+const isEnforced = ({ enforceLocal }: CompileContext, portal: string): boolean =>
+  enforceLocal === 'all' || enforceLocal?.has(portal) === true
+
+/** Straight to a provider where there is nothing to choose; else the chooser, which also knows the conditions. */
+function compileSignInPath(basePath: string): Generation['signInPath'] {
+  return (portal, returnTo, ask = {}) => {
+    const choices = portal.providers.filter((provider) => provider.login || provider.protocol === 'LOCAL')
+    if (choices.length === 0) return undefined
+    const only = choices.length === 1 && !choices[0]?.asking?.domains?.length ? choices[0]?.name : portal.defaultProvider
+    const straight = ask.provider ?? (portal.conditions.size > 0 ? undefined : only)
+    const hints = `${ask.fresh ? '&fresh=1' : ''}${ask.acr === undefined ? '' : `&acr=${encodeURIComponent(ask.acr)}`}`
+    return `${basePath}/${straight === undefined ? 'login' : `start/${encodeURIComponent(straight)}`}?return=${encodeURIComponent(returnTo)}${hints}`
   }
 }
 

@@ -57,15 +57,16 @@ function ours(message: string | undefined): Sentence | undefined {
 
 function missing(issue: Issue, path: Path, tree: unknown): Sentence {
   if (issue.code === 'invalid_union' && 'discriminator' in issue)
-    return ['is missing', 'write protocol: OIDC or protocol: WEBSEAL']
+    return ['is missing', 'write protocol: OIDC, OAUTH2, WEBSEAL or LOCAL']
   const own = ours(issue.message)
   const meaning = meaningOf(path, tree)
   return ['is missing', own ? own[1] : meaning ? `add it: ${meaning}` : 'add it']
 }
 
+const protocols = ['OIDC', 'OAUTH2', 'WEBSEAL', 'LOCAL']
 function protocolSentence(value: unknown): Sentence {
-  const meant = typeof value === 'string' ? nearest(value, ['OIDC', 'WEBSEAL']) : undefined
-  return ['is no protocol', meant ? `did you mean ${meant}?` : 'write OIDC or WEBSEAL']
+  const meant = typeof value === 'string' ? nearest(value, protocols) : undefined
+  return ['is no protocol', meant ? `did you mean ${meant}?` : `write ${protocols.join(' or ')}`]
 }
 
 function choice(values: readonly unknown[], value: unknown, isSecret: boolean): Sentence {

@@ -3,6 +3,7 @@
 import { dirname } from 'node:path'
 import type { Problem } from '../errors.ts'
 import { refuseAbsent } from './absent.ts'
+import { checkConditions } from './checks/check-conditions.ts'
 import { checkPortals } from './checks/check-portals.ts'
 import { checkProviders } from './checks/check-providers.ts'
 import { checkServer } from './checks/check-server.ts'
@@ -26,6 +27,8 @@ export interface LoadOptions {
   readonly env?: Environment
   /** `true`: no reference is resolved, no certificate read. `'missing'`: stand-ins only for what cannot be resolved. Never for a start. */
   readonly withoutSecrets?: boolean | 'missing'
+  /** Epoch milliseconds; default: now. For what is over or not yet. */
+  readonly now?: number
 }
 
 export interface Loaded {
@@ -48,7 +51,8 @@ export interface Loaded {
  * @throws ConfigError with every problem found, in the order of the files
  */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<Loaded> {
-  const reading = new Reading({ env: options.env ?? process.env, withoutSecrets: options.withoutSecrets ?? false })
+  const { env = process.env, withoutSecrets = false, now = Date.now() } = options
+  const reading = new Reading({ env, withoutSecrets, now })
   const { problems } = reading
   const tree = await readTree(file, reading)
   if (tree === undefined) throw problems.failure(reading.files)
@@ -57,6 +61,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   checkServer(config, reading)
   checkProviders(config, reading)
   checkPortals(config, reading)
+  checkConditions(config, reading)
   const { rules, unused } = await loadRules(config, reading)
   if (problems.hasErrors) throw problems.failure(reading.files)
   return {

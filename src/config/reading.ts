@@ -10,16 +10,20 @@ export interface ReadingOptions {
   readonly env: Environment
   /** References are not resolved; something that satisfies the schema stands in for all of them, or for the missing ones. */
   readonly withoutSecrets: boolean | 'missing'
+  /** Epoch milliseconds. */
+  readonly now: number
 }
 
 export class Reading {
   readonly problems = new Problems()
   readonly env: Environment
   readonly withoutSecrets: boolean | 'missing'
+  readonly now: number
   readonly #files = new Set<string>()
   readonly #fromReference = new Set<string>()
 
-  constructor({ env, withoutSecrets }: ReadingOptions) {
+  constructor({ env, withoutSecrets, now }: ReadingOptions) {
+    this.now = now
     this.env = env
     this.withoutSecrets = withoutSecrets
   }

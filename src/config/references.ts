@@ -1,7 +1,7 @@
 // `${env:NAME}` and `${file:/path}` in texts. What comes out of one is a secret from then on, whatever key it stands at.
 import type { Path } from './positions.ts'
 import { Reading } from './reading.ts'
-import { putAt, texts } from './tree.ts'
+import { deleteAt, isOff, putAt, texts, valueAt } from './tree.ts'
 
 const reference = /\$\{(env|file):([^}]*)\}/g
 /** What people write who expect a shell. */
@@ -9,15 +9,27 @@ const shellLike = /\$\{[A-Za-z_][A-Za-z0-9_]*\}/
 
 /** Rules, header expressions and `when` are JSONata, in which `${` means something else. */
 const isExpression = (path: Path): boolean =>
-  path.includes('rules') || path.at(-1) === 'when' || (path[0] === 'portals' && path[2] === 'headers')
+  path.includes('rules') ||
+  path.at(-1) === 'when' ||
+  (path[0] === 'portals' && path[2] === 'headers') ||
+  (path[0] === 'providers' && (path[2] === 'loginHint' || (path[2] === 'verify' && path[3] === 'equals')))
+
+/** Whoever is disabled may still lack its secrets. */
+const isOfDisabled = (tree: unknown, path: Path): boolean =>
+  path[0] === 'providers' && path[2] !== 'enabled' && isOff(valueAt(tree, [...path.slice(0, 2), 'enabled']))
 
 /** Expands every reference in place. */
 export async function expandReferences(tree: unknown, reading: Reading): Promise<void> {
   const standIns = new Map<string, string>()
-  for (const { path, value } of [...texts(tree)]) {
+  // first what says whether a provider is enabled: its other references depend on it
+  const all = [...texts(tree)].sort((a, b) => Number(b.path.at(-1) === 'enabled') - Number(a.path.at(-1) === 'enabled'))
+  for (const { path, value } of all) {
     if (isExpression(path)) refuseIn(path, value, reading)
-    else if (value.search(reference) >= 0) putAt(tree, path, await expanded(path, value, reading, standIns))
-    else if (shellLike.test(value)) {
+    else if (value.search(reference) >= 0) {
+      const text = await expanded(path, value, reading, { standIns, mayLack: isOfDisabled(tree, path) })
+      if (text === undefined) deleteAt(tree, path)
+      else putAt(tree, path, text)
+    } else if (shellLike.test(value)) {
       reading.problems.warning(
         path,
         'looks like a reference but is taken as it stands',
@@ -40,12 +52,25 @@ function refuseIn(path: Path, value: string, reading: Reading): void {
   reading.problems.settle(path)
 }
 
-async function expanded(path: Path, value: string, reading: Reading, standIns: Map<string, string>): Promise<string> {
+interface Expanding {
+  readonly standIns: Map<string, string>
+  /** What cannot be resolved is left out instead of complained about. */
+  readonly mayLack: boolean
+}
+
+/** Undefined where it may lack and does. */
+async function expanded(
+  path: Path,
+  value: string,
+  reading: Reading,
+  { standIns, mayLack }: Expanding,
+): Promise<string | undefined> {
   let result = ''
   let from = 0
   for (const match of value.matchAll(reference)) {
     const [whole, kind = '', name = ''] = match
-    const found = reading.withoutSecrets === true ? undefined : await resolved(kind, name.trim(), path, reading)
+    const found = reading.withoutSecrets === true ? undefined : await resolved(kind, name.trim(), path, reading, mayLack)
+    if (found === undefined && mayLack && reading.withoutSecrets !== true) return undefined
     result += value.slice(from, match.index) + (found ?? standIn(whole, standIns))
     from = match.index + whole.length
   }
@@ -61,9 +86,9 @@ function standIn(whole: string, standIns: Map<string, string>): string {
 }
 
 /** Undefined where there is nothing, with the problem said, unless stand-ins are wanted. */
-async function resolved(kind: string, name: string, path: Path, reading: Reading): Promise<string | undefined> {
+async function resolved(kind: string, name: string, path: Path, reading: Reading, mayLack: boolean): Promise<string | undefined> {
   const missing = (message: string, advice: string): undefined => {
-    if (reading.withoutSecrets === 'missing') return undefined
+    if (mayLack || reading.withoutSecrets === 'missing') return undefined
     reading.problems.error(path, message, advice)
     reading.problems.settle(path)
     return undefined

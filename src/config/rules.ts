@@ -1,14 +1,14 @@
 // The rules and header expressions a configuration names: read, compiled and looked over, each complaint at its place.
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { compileExpression, type Expression, ExpressionError } from '../expression/compile.ts'
-import { lintRule } from '../expression/lint.ts'
-import { type RuleCase, readRuleFile } from '../permission/rule-file.ts'
+import { readRuleFile } from '../permission/rule-file.ts'
 import { casesBeside, checkInlineCases } from './cases.ts'
 import { nearest } from './did-you-mean.ts'
-import { type Path, type Place, placeAt } from './positions.ts'
+import { compiled, compiledAt, type Locate, lint } from './expression-check.ts'
+import { type Path, placeAt } from './positions.ts'
 import { Reading } from './reading.ts'
 import type { Config, RuleReference } from './schema.ts'
+import { isSignIn } from './uris.ts'
 
 /** A rule as it was found, in a file or written on the spot. */
 export interface LoadedRule {
@@ -24,9 +24,6 @@ export interface LoadedRules {
   /** Names of files in rulesDir that nothing names. */
   readonly unused: readonly string[]
 }
-/** From an offset in an expression to its place. */
-type Locate = (offset: number) => Place
-
 /** Reads every rule that is named and checks every expression of the configuration. */
 export async function loadRules(config: Config, reading: Reading): Promise<LoadedRules> {
   const folder = Reading.nameFrom(reading.problems.positions.fileOf(['rulesDir']), config.rulesDir)
@@ -126,32 +123,11 @@ async function inlineRule(
   await checkInlineCases(expression, rule.cases ?? [], path, reading)
 }
 
-/** The expression; undefined where it cannot be used, with the problem said. */
-function compiled(
-  source: string,
-  use: 'rule' | 'value',
-  path: Path,
-  locate: Locate,
-  { problems }: Reading,
-): Expression | undefined {
-  try {
-    return compileExpression(source, use)
-  } catch (error) {
-    if (!(error instanceof ExpressionError)) throw error
-    problems.error(path, error.message, error.advice, locate(error.offset))
-    return undefined
-  }
-}
-
-function lint(source: string, cases: readonly RuleCase[] | undefined, path: Path, locate: Locate, { problems }: Reading): void {
-  for (const { offset, message, advice } of lintRule(source, cases)) problems.warning(path, message, advice, locate(offset))
-}
-
 function checkHeaderExpressions(config: Config, reading: Reading): void {
   for (const [index, portal] of config.portals.entries()) {
     for (const [name, header] of Object.entries(portal.headers)) {
       const path = ['portals', index, 'headers', name, ...(typeof header === 'string' ? [] : ['value'])]
-      if (!reading.problems.isSettled(path)) checkValue(typeof header === 'string' ? header : header.value, path, reading)
+      compiledAt(typeof header === 'string' ? header : header.value, 'value', path, reading)
     }
   }
 }
@@ -159,16 +135,9 @@ function checkHeaderExpressions(config: Config, reading: Reading): void {
 /** A claim's name, or JSONata over the claims. */
 function checkAttributes(config: Config, reading: Reading): void {
   for (const [index, provider] of config.providers.entries()) {
-    if (provider.protocol !== 'OIDC') continue
-    for (const key of ['accountAttribute'] as const) {
-      const path = ['providers', index, key]
-      const isClaimName = /^[\w.:/@-]+$/.test(provider[key])
-      if (!isClaimName && !reading.problems.isSettled(path) && !reading.isFromReference(path))
-        checkValue(provider[key], path, reading)
-    }
+    if (!isSignIn(provider)) continue
+    const path = ['providers', index, 'accountAttribute']
+    const isName = provider.accountAttribute === '' || /^[\w.:/@-]+$/.test(provider.accountAttribute)
+    if (!isName && !reading.isFromReference(path)) compiledAt(provider.accountAttribute, 'value', path, reading)
   }
-}
-
-function checkValue(source: string, path: Path, reading: Reading): void {
-  compiled(source, 'value', path, (offset) => reading.problems.positions.locateInside(path, source, offset), reading)
 }

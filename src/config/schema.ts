@@ -8,6 +8,7 @@ import { serverSchema } from './schema/server.ts'
 import { sessionSchema } from './schema/session.ts'
 import { text } from './schema/values.ts'
 
+export type { EnforceLocal, ProviderReference } from './schema/portals.ts'
 export type { Listen } from './schema/values.ts'
 
 const listed = (what: string) => ({ error: `must be a list → write ${what}` })
@@ -31,6 +32,10 @@ export type SessionConfig = Config['session']
 /** Discriminated by `protocol`. */
 export type ProviderConfig = Config['providers'][number]
 export type OidcConfig = Extract<ProviderConfig, { protocol: 'OIDC' }>
+export type Oauth2Config = Extract<ProviderConfig, { protocol: 'OAUTH2' }>
+export type LocalConfig = Extract<ProviderConfig, { protocol: 'LOCAL' }>
+/** Providers that people are sent to. */
+export type SignInConfig = OidcConfig | Oauth2Config
 export type WebsealConfig = Extract<ProviderConfig, { protocol: 'WEBSEAL' }>
 export type PortalConfig = Config['portals'][number]
 export type RouteConfig = PortalConfig['routes'][number]

@@ -32,6 +32,9 @@ export function deleteAt(root: unknown, path: Path): void {
   if (isTree(parent) && last !== undefined) delete parent[last]
 }
 
+/** `enabled: false`, however a template writes it. */
+export const isOff = (value: unknown): boolean => value === false || value === 'false'
+
 export interface Found {
   readonly path: Path
   readonly value: unknown

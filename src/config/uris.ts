@@ -1,5 +1,18 @@
 // Addresses that follow from the configuration: what people type, and what is registered at the provider.
-import type { Config, OidcConfig, PortalConfig } from './schema.ts'
+import type { Config, PortalConfig, ProviderConfig, SignInConfig } from './schema.ts'
+
+/** People are sent there and come back. */
+export const isSignIn = (provider: ProviderConfig): provider is SignInConfig =>
+  provider.protocol === 'OIDC' || provider.protocol === 'OAUTH2'
+
+/** Every provider a portal names, second factors too, each once, in order. */
+export const providerNamesOf = (portal: PortalConfig): readonly string[] => [
+  ...new Set(portal.providers.map((reference) => reference.name)),
+]
+
+/** Those that may say who somebody is: second factors left out. */
+export const firstProvidersOf = (portal: PortalConfig): readonly string[] =>
+  portal.providers.filter((reference) => reference.after === undefined).map((reference) => reference.name)
 
 const isWildcard = (host: string | undefined): boolean => host?.startsWith('*') ?? false
 
@@ -30,7 +43,7 @@ export function hostOf(portal: PortalConfig, config: Config): string {
 
 /** The redirect URI of a sign-in provider at a portal, exactly as it is sent. */
 export function redirectUriOf(provider: string, portal: PortalConfig, config: Config): string {
-  const found = config.providers.find((one): one is OidcConfig => one.protocol === 'OIDC' && one.name === provider)
+  const found = config.providers.filter(isSignIn).find((one) => one.name === provider)
   return found?.callbackUrl ?? `${publicUrlOf(portal, config)}${config.server.basePath}/callback/${encodeURIComponent(provider)}`
 }
 

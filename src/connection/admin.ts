@@ -1,7 +1,7 @@
 // The admin listener: what is being served, and what was wrong with the last reload. Never a secret.
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import express from 'express'
+import express, { type NextFunction, type Request, type Response } from 'express'
 import { isLoopbackHost } from '../addresses.ts'
 import { foldHost } from '../destination/find-portal.ts'
 import type { Problem } from '../errors.ts'
@@ -43,6 +43,11 @@ export function createAdmin(admin: Admin): (incoming: IncomingMessage, response:
   })
   app.get('/config', (_request, response) => void response.json(describeConfiguration(admin)))
   app.use((_request, response) => void response.status(404).json({ title: 'Not found', status: 404 }))
+  // express would answer with a stack trace
+  app.use(
+    (_error: unknown, _request: Request, response: Response, _next: NextFunction) =>
+      void response.status(400).json({ title: 'Bad request', status: 400 }),
+  )
   return app
 }
 

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import express, { type Response } from 'express'
+import express, { type NextFunction, type Request, type Response } from 'express'
 import type { Metrics } from '../metrics.ts'
 import type { Portal } from '../types.ts'
 
@@ -11,6 +11,8 @@ export interface Health {
   readonly draining: () => boolean
   readonly portals: () => ReadonlyMap<string, Portal>
   readonly metrics: Metrics
+  /** Portals that answer without a sign-in just now. */
+  readonly breakGlass: () => readonly string[]
 }
 
 export function createHealth(health: Health): (incoming: IncomingMessage, response: ServerResponse) => void {
@@ -23,7 +25,9 @@ export function createHealth(health: Health): (incoming: IncomingMessage, respon
     next()
   })
   app.get('/healthz', (_request, response) => say(response, 200, 'ok'))
-  app.get('/readyz', (_request, response) => (health.draining() ? say(response, 503, 'stopping') : say(response, 200, 'ok')))
+  app.get('/readyz', (_request, response) =>
+    health.draining() ? say(response, 503, 'stopping') : say(response, 200, readiness(health.breakGlass())),
+  )
   app.get('/readyz/:portal', async (request, response) => {
     const portal = health.portals().get(request.params.portal)
     if (!portal) return say(response, 404, 'no such portal')
@@ -36,8 +40,14 @@ export function createHealth(health: Health): (incoming: IncomingMessage, respon
     response.end(await health.metrics.registry.metrics())
   })
   app.use((_request, response) => say(response, 404, 'not found'))
+  // express would answer with a stack trace
+  app.use((_error: unknown, _request: Request, response: Response, _next: NextFunction) => say(response, 400, 'bad request'))
   return app
 }
+
+/** Ready all the same, but whoever looks sees it. */
+const readiness = (broken: readonly string[]): string =>
+  broken.length === 0 ? 'ok' : `ok, but break-glass is in force: ${broken.join(', ')}`
 
 function say(response: Response, status: number, text: string): void {
   response.status(status).type('text/plain').end(`${text}\n`)

@@ -58,6 +58,7 @@ export async function listenForPeople(
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     const reason = reasonOf(error)
     onRefused(reason, (socket as Socket).remoteAddress ?? '')
+    if (door.garbled(socket)) return // the answer before it is still on its way
     if (socket.writable && (socket as Socket).bytesWritten === 0) answerRaw(socket, reason)
     else socket.destroy()
   })

@@ -23,7 +23,8 @@ export interface OwnVisit {
 }
 export type OwnEndpoints = (visit: OwnVisit, incoming: IncomingMessage, response: ServerResponse) => void
 
-type Ask = (visit: OwnVisit, provider: string) => Promise<Answer>
+/** `name`: what stands last in the path, a provider or the place of a kept form. */
+type Ask = (visit: OwnVisit, name: string) => Promise<Answer>
 
 export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
   const visits = new WeakMap<IncomingMessage, OwnVisit>()
@@ -50,7 +51,7 @@ export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
   }
   const answer = (ask: Ask) => async (request: Request, response: Response) => {
     const visit = visitOf(request)
-    const given = await ask(visit, String(request.params['provider'] ?? ''))
+    const given = await ask(visit, String(request.params['name'] ?? ''))
     const sent = reply.answer(given, visit.request, response)
     visit.done({
       sent,
@@ -68,8 +69,9 @@ export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
   app.set('query parser', false)
   const routes: readonly (readonly [path: string, methods: readonly ('get' | 'post')[], ask: Ask])[] = [
     ['/login', ['get'], (visit) => signIn.chooser(visit.request, visit.portal)],
-    ['/start/:provider', ['get'], (visit, provider) => signIn.start(visit.request, visit.portal, provider)],
-    ['/callback/:provider', ['get'], (visit, provider) => signIn.callback(visit.request, visit.portal, provider)],
+    ['/start/:name', ['get'], (visit, provider) => signIn.start(visit.request, visit.portal, provider)],
+    ['/callback/:name', ['get'], (visit, provider) => signIn.callback(visit.request, visit.portal, provider)],
+    ['/resume/:name', ['get'], (visit, slot) => signIn.resume(visit.request, visit.portal, slot)],
     ['/logout', ['get', 'post'], (visit) => signIn.logout(visit.request, visit.portal)],
     ['/signed-out', ['get'], (visit) => signIn.signedOut(visit.request, visit.portal)],
     ['/session', ['get'], (visit) => signIn.session(visit.request, visit.portal)],

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isRefused, type Refused, readRequest } from './request-view.ts'
 import type { Served } from './served.ts'
+import { createTurns } from './turns.ts'
 import { type Upgrade, Visit, type VisitContext } from './visit.ts'
 
 export interface DoorContext extends VisitContext {
@@ -19,10 +20,13 @@ export interface ProxyDoor {
   checkContinue(incoming: IncomingMessage, response: ServerResponse): void
   /** Requests and upgraded connections under way. */
   readonly active: () => number
+  /** What came next on this connection could not be read. True: an answer is still on its way, the end comes after it. */
+  garbled(socket: Duplex): boolean
 }
 
 export function createProxyDoor(context: DoorContext): ProxyDoor {
   let active = 0
+  const turns = createTurns()
   const leave = (served: Served): void => {
     active--
     served.release()
@@ -37,10 +41,12 @@ export function createProxyDoor(context: DoorContext): ProxyDoor {
     if (healthPath !== '' && incoming.url === healthPath && !upgrade) return healthy(served, incoming, response)
     const read = readRequest(incoming, trust, upgrade !== undefined)
     if (isRefused(read)) return refuse(read, served, incoming, response)
+    if (read.unheardUpgrade) response.shouldKeepAlive = false
     new Visit(context, served, read, { incoming, response, upgrade }, leave).begin(expectsContinue)
   }
 
   function refuse(refused: Refused, served: Served, incoming: IncomingMessage, response: ServerResponse): void {
+    turns.spoil(incoming.socket)
     const sent = served.parts.reply.refused(refused, response)
     context.metrics.request('', 'deny', sent.status, 0)
     if (context.accessLog) {
@@ -71,8 +77,12 @@ export function createProxyDoor(context: DoorContext): ProxyDoor {
 
   return {
     active: () => active,
-    request: (incoming, response) => enter(incoming, response, false),
-    checkContinue: (incoming, response) => enter(incoming, response, true),
+    request: (incoming, response) => turns.take(incoming.socket, response, () => enter(incoming, response, false)),
+    checkContinue: (incoming, response) => turns.take(incoming.socket, response, () => enter(incoming, response, true)),
+    garbled: (socket) => {
+      turns.spoil(socket)
+      return turns.isBusy(socket)
+    },
     upgrade: (incoming, socket, head) => enter(incoming, responseOn(incoming, socket), false, { socket, head }),
   }
 }

@@ -50,7 +50,7 @@ function certificateNames(socket: Socket): readonly string[] {
     .filter(Boolean)
 }
 
-class IncomingView implements RequestView {
+export class IncomingView implements RequestView {
   readonly id: string
   readonly method: string
   readonly host: string
@@ -60,6 +60,8 @@ class IncomingView implements RequestView {
   readonly cookies: string
   readonly peer: Peer
   readonly upgrade: boolean
+  /** It asked for an upgrade and got none: what came with it is lost, so its connection is not used again. */
+  readonly unheardUpgrade: boolean
   readonly form?: URLSearchParams
   // not #private: a view is also seen through Object.create, with one fact changed
   private readonly raw: readonly string[]
@@ -77,6 +79,7 @@ class IncomingView implements RequestView {
       cookies: string
       peer: Peer
       upgrade: boolean
+      unheardUpgrade: boolean
       trust: Trust
     },
   ) {
@@ -91,6 +94,7 @@ class IncomingView implements RequestView {
     this.cookies = read.cookies
     this.peer = read.peer
     this.upgrade = read.upgrade
+    this.unheardUpgrade = read.unheardUpgrade
   }
 
   lines(name: string): readonly string[] {
@@ -140,7 +144,8 @@ function linesOf(raw: readonly string[], name: string): readonly string[] {
 function clientAddress(peer: Peer, forwardedFor: readonly string[], trust: Trust): string | null {
   if (peer.address === '') return null
   if (!peer.isTrustedProxy) return peer.address
-  const chain = forwardedFor.join(',').split(',', 128)
+  // from the right: what a client wrote stands on the left, and a long list of it must not push the proxy's own entry out
+  const chain = forwardedFor.join(',').split(',').slice(-longestChain)
   for (let i = chain.length - 1; i >= 0; i--) {
     const address = canonicalAddress(withoutPort((chain[i] as string).trim()))
     if (address === undefined) return null
@@ -148,6 +153,9 @@ function clientAddress(peer: Peer, forwardedFor: readonly string[], trust: Trust
   }
   return null
 }
+
+/** Proxies one request may have passed. */
+const longestChain = 128
 
 /** Some proxies write `10.0.0.1:1234` or `[::1]:1234`. */
 const withoutPort = (text: string): string => text.replace(/^\[([^\]]*)\](?::\d+)?$|^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1$2')
@@ -188,36 +196,77 @@ export interface Refused {
   readonly html: boolean
 }
 
-/** Reads a request, or says why it is refused (the connection is then closed). */
-export function readRequest(incoming: IncomingMessage, trust: Trust, upgrade: boolean): RequestView | Refused {
-  const raw = incoming.rawHeaders
-  let host: string | undefined
-  let hosts = 0
-  let cookies = ''
-  let givenId: string | undefined
-  let transferEncoding = false
+/** What one pass over the raw lines finds. */
+interface Head {
+  host: string | undefined
+  hosts: number
+  authorizations: number
+  cookies: string
+  givenId: string | undefined
+  transferEncoding: string | undefined
+  upgrade: boolean
+}
+
+function readHead(raw: readonly string[]): Head {
+  const head: Head = {
+    upgrade: false,
+    host: undefined,
+    hosts: 0,
+    authorizations: 0,
+    cookies: '',
+    givenId: undefined,
+    transferEncoding: undefined,
+  }
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string
+    const value = raw[i + 1] as string
     switch (name.length) {
       case 4:
-        if (name === 'Host' || name === 'host' || name.toLowerCase() === 'host') {
-          hosts++
-          host = raw[i + 1] as string
-        }
+        if (name !== 'Host' && name.toLowerCase() !== 'host') break
+        head.hosts++
+        head.host = value
         break
       case 6:
-        if (name.toLowerCase() === 'cookie') cookies = cookies === '' ? (raw[i + 1] as string) : `${cookies}; ${raw[i + 1]}`
+        if (name.toLowerCase() === 'cookie') head.cookies = head.cookies === '' ? value : `${head.cookies}; ${value}`
+        break
+      case 7:
+        if (name.toLowerCase() === 'upgrade') head.upgrade = true
         break
       case 12:
-        if (name.toLowerCase() === 'x-request-id') givenId = raw[i + 1] as string
+        if (name.toLowerCase() === 'x-request-id') head.givenId = value
+        break
+      case 13:
+        if (name.toLowerCase() === 'authorization') head.authorizations++
         break
       case 17:
-        if (name.toLowerCase() === 'transfer-encoding') transferEncoding = true
+        if (name.toLowerCase() === 'transfer-encoding') head.transferEncoding = value
         break
     }
   }
+  return head
+}
+
+/** What makes two readings of one request possible: refused before anybody reads it. */
+function troubleOf(head: Head, host: string | undefined, incoming: IncomingMessage): readonly [Reason, string] | undefined {
+  if (head.hosts !== 1) return ['host-invalid', `${head.hosts} Host headers`]
+  if (host === undefined) return ['host-invalid', 'the Host header is no host name']
+  if (head.authorizations > 1) return ['header-repeated', 'more than one Authorization header']
+  if (head.transferEncoding !== undefined && incoming.httpVersionMinor === 0)
+    return ['bad-request', 'Transfer-Encoding in HTTP/1.0']
+  // the parser takes `gzip, chunked` and forgets the coding: the portal would get gzip for plain
+  if (head.transferEncoding !== undefined && head.transferEncoding.toLowerCase() !== 'chunked')
+    return ['bad-request', 'a transfer coding other than chunked']
+  if (incoming.url === '*' || incoming.method === 'CONNECT') return ['method-refused', 'this target takes no request']
+  return undefined
+}
+
+/** Reads a request, or says why it is refused (the connection is then closed). */
+export function readRequest(incoming: IncomingMessage, trust: Trust, upgrade: boolean): IncomingView | Refused {
+  const raw = incoming.rawHeaders
+  const head = readHead(raw)
   const peer = peerOf(incoming.socket, trust)
-  const id = requestId(peer, givenId)
+  const id = requestId(peer, head.givenId)
+  const host = head.host === undefined ? undefined : hostOf(head.host)
   const target = incoming.url ?? ''
   const refuse = (reason: Reason, detail: string): Refused => ({
     id,
@@ -227,23 +276,22 @@ export function readRequest(incoming: IncomingMessage, trust: Trust, upgrade: bo
     path: target.slice(0, 256).split('?')[0] ?? '',
     html: prefersHtml(linesOf(raw, 'accept').join(',')),
   })
-  if (hosts !== 1 || host === undefined) return refuse('host-invalid', `${hosts} Host headers`)
-  const folded = hostOf(host)
-  if (folded === undefined) return refuse('host-invalid', 'the Host header is no host name')
-  if (transferEncoding && incoming.httpVersionMinor === 0) return refuse('bad-request', 'Transfer-Encoding in HTTP/1.0')
-  if (target === '*' || incoming.method === 'CONNECT') return refuse('method-refused', 'this target takes no request')
+  const trouble = troubleOf(head, host, incoming)
+  if (trouble || host === undefined) return refuse(...(trouble ?? (['host-invalid', ''] as const)))
   const split = splitTarget(target)
   const canonical = split && canonicalPath(split.path)
   if (!split || !canonical) return refuse('path-refused', 'the request target is not in canonical form')
+  const { path, encodedSlash } = canonical
   return new IncomingView(incoming, {
     id,
-    host: folded,
-    path: canonical.path,
+    host,
+    path,
     query: split.query,
-    encodedSlash: canonical.encodedSlash,
-    cookies,
+    encodedSlash,
+    cookies: head.cookies,
     peer,
     upgrade,
+    unheardUpgrade: head.upgrade && !upgrade,
     trust,
   })
 }

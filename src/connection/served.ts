@@ -1,5 +1,6 @@
 // What the doors hold of one configuration, and how many requests still hold it: a reload closes the old one when its last ends.
 
+import type { KeptRequests } from '../identity/kept-request.ts'
 import type { Generation } from '../types.ts'
 import type { Forwarder } from '../upstream/forward.ts'
 import type { OwnEndpoints } from './own-endpoints.ts'
@@ -12,6 +13,8 @@ export interface Parts {
   readonly forwarder: Forwarder
   readonly reply: Reply
   readonly own: OwnEndpoints
+  /** Outlives this configuration. */
+  readonly kept: KeptRequests
   /** Provider name -> `credentialsName`, for the access log. */
   readonly credentials: ReadonlyMap<string, string>
   /** Exact path answered `ok` for any Host; empty: none. */

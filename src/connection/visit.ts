@@ -7,6 +7,7 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Allow, Clock, Decision, RequestView } from '../types.ts'
 import type { Exchange, Outcome } from '../upstream/forward.ts'
+import { isKeepable, type Keepable, keepForm } from './keep-body.ts'
 import type { OwnOutcome } from './own-endpoints.ts'
 import type { Served } from './served.ts'
 
@@ -87,7 +88,21 @@ export class Visit implements Exchange {
         response,
       )
     }
+    if (isKeepable(decision, this.request)) return this.#keep(decision, expectsContinue)
+    if (!this.incoming.complete) response.shouldKeepAlive = false // nobody waits for the rest of a body that nobody wants
     this.#finish(parts.reply.denied(decision, this.request, response))
+  }
+
+  /** What somebody has typed waits until they have signed in again. */
+  #keep(decision: Keepable, expectsContinue: boolean): void {
+    const { kept, reply } = this.#served.parts
+    if (expectsContinue) this.#response.writeContinue()
+    keepForm(decision, this.request, this.incoming, kept)
+      .then((challenge) => {
+        if (this.#response.destroyed) return this.#finish({ status: 499, bytes: 0, failure: 'client-gone' })
+        this.#finish(reply.denied(challenge, this.request, this.#response))
+      })
+      .catch((error: unknown) => this.#fail(error))
   }
 
   readonly refuse = (reason: Reason, detail: string): void => {

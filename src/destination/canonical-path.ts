@@ -10,10 +10,11 @@ export interface CanonicalPath {
 /** Nothing that needs a second look: no percent, no dot after a slash, no parameters, no empty segment. */
 const plain = /^\/(?!\/)(?:[A-Za-z0-9\-_~!$&'()*+,=:@]|(?<!\/)\.|\/(?![/.]))*$/
 const allowed = /^\/[A-Za-z0-9\-._~!$&'()*+,=:@/%]*$/
-const unreserved = /[A-Za-z0-9\-._~]/
+/** Unreserved, and what may stand plain in a path: every portal takes `%24` for `$`, so a route for `$` must see it. */
+const decoded = /[A-Za-z0-9\-._~!$&'()*+,=:@]/
 
 /**
- * RFC 3986 section 6.2.2: encoded unreserved characters are decoded, hex digits written upper case; dot segments, empty segments,
+ * RFC 3986 section 6.2.2: encoded characters that may stand plain are decoded, hex digits written upper case; dot segments, empty segments,
  * backslashes, `;parameters`, control characters, overlong UTF-8, broken and double encodings are refused.
  * @param raw the path of an origin-form request target, without query
  * @returns undefined where the path is refused
@@ -21,12 +22,12 @@ const unreserved = /[A-Za-z0-9\-._~]/
 export function canonicalPath(raw: string): CanonicalPath | undefined {
   if (plain.test(raw)) return { path: raw, encodedSlash: false }
   if (!allowed.test(raw)) return undefined
-  const path = decodeUnreserved(raw)
+  const path = decodeNeedless(raw)
   if (path === undefined || path.includes('//') || hasDotSegment(path)) return undefined
   return { path, encodedSlash: path.includes('%2F') }
 }
 
-function decodeUnreserved(raw: string): string | undefined {
+function decodeNeedless(raw: string): string | undefined {
   let refused = false
   const path = raw.replace(/%(.{0,2})/gs, (_, digits: string) => {
     if (!/^[0-9A-Fa-f]{2}$/.test(digits)) {
@@ -36,7 +37,7 @@ function decodeUnreserved(raw: string): string | undefined {
     const code = Number.parseInt(digits, 16)
     const character = String.fromCharCode(code)
     if (code < 0x20 || code === 0x7f || character === '\\' || character === ';') refused = true
-    return unreserved.test(character) ? character : `%${digits.toUpperCase()}`
+    return decoded.test(character) ? character : `%${digits.toUpperCase()}`
   })
   return refused || /%25[0-9A-Fa-f]{2}/.test(path) || overlong.test(path) || /%(?![0-9A-F]{2})/.test(path) ? undefined : path
 }

@@ -1,7 +1,7 @@
 // Which portal, which route. Owns host and path matching; knows nothing of who is asking.
 import { domainToASCII } from 'node:url'
 import type { Portal, Route } from '../types.ts'
-import { hasWindowsAlias } from './canonical-path.ts'
+import { canonicalPath, hasWindowsAlias } from './canonical-path.ts'
 
 /** Lower case, without port and trailing dot; undefined where the text is no host. RFC 9110 section 7.2. */
 export function foldHost(raw: string): string | undefined {
@@ -50,21 +50,45 @@ function owns(portal: Portal, path: string): boolean {
   return same && (path.length === portal.path.length || path.charCodeAt(portal.path.length) === 47)
 }
 
-/** `*` is any run inside one segment, `**` any number of whole segments. Written in canonical form, non-ASCII as UTF-8 percent. */
-export function compilePattern(pattern: string, pathCase: 'sensitive' | 'insensitive'): (path: string) => boolean {
-  const segments = pattern.split('/').slice(1)
-  const source = segments
-    .map((segment) => (segment === '**' ? '(?:/[^/]*)*' : `/${segment.split(/\*+/).map(literal).join('[^/]*')}`))
-    .join('')
-  const expression = new RegExp(`^${source}$`, pathCase === 'insensitive' ? 'i' : '')
-  return (path) => expression.test(path)
+export interface PatternOptions {
+  readonly pathCase: 'sensitive' | 'insensitive'
+  /** A closing slash more makes no other page: for routes that keep somebody out. */
+  readonly closingSlash: boolean
 }
 
-const literal = (text: string): string =>
-  text
-    .replace(/[^\u0000-\u007f]+/g, (run) => encodeURIComponent(run))
-    .replace(/%[0-9a-f]{2}/gi, (code) => code.toUpperCase())
-    .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+/** `*` is any run inside one segment, `**` any number of whole segments. Non-ASCII may be written as it is. */
+export function compilePattern(pattern: string, { pathCase, closingSlash }: PatternOptions): (path: string) => boolean {
+  const written = pathCase === 'insensitive' ? plain : encoded
+  const segments = pattern.split('/').slice(1)
+  const source = segments
+    .map((segment) =>
+      segment === '**'
+        ? '(?:/[^/]*)*'
+        : `/${segment
+            .split(/\*+/)
+            .map((text) => escaped(written(text)))
+            .join('[^/]*')}`,
+    )
+    .join('')
+  const expression = new RegExp(`^${source}${closingSlash ? '/?' : ''}$`, pathCase === 'insensitive' ? 'iu' : '')
+  return pathCase === 'insensitive' ? (path) => expression.test(plain(path)) : (path) => expression.test(path)
+}
+
+/** As a canonical path has it. */
+const encoded = (text: string): string => {
+  const once = text.replace(/[^\u0000-\u007f]+/g, (run) => encodeURIComponent(run))
+  return canonicalPath(`/${once}`)?.path.slice(1) ?? once
+}
+/** Letters of any alphabet have a case: they are compared as letters. */
+const plain = (text: string): string =>
+  text.replace(/(?:%[89A-F][0-9A-F])+/gi, (run) => {
+    try {
+      return decodeURIComponent(run)
+    } catch {
+      return run
+    }
+  })
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
 
 export interface Matched {
   readonly route: Route

@@ -19,6 +19,8 @@ export interface Node {
   expression?: Node
   expressions?: Node[]
   procedure?: Node
+  /** Of a lambda that declares its arguments. */
+  signature?: unknown
   arguments?: Node[]
   body?: Node
   condition?: Node

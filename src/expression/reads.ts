@@ -52,11 +52,17 @@ class Collector {
   readonly facts = new Set<string>()
   readonly claims = new Set<string>()
   readonly request = new Set<string>()
+  readonly #called = new WeakSet<Node>()
 
   /** @param atRoot names are looked up in the document, not in something found there */
   visit(node: Node, atRoot: boolean): void {
     if (node.type === 'path') return this.#path(node, atRoot)
+    if (node.type === 'function' && node.procedure) this.#called.add(node.procedure)
     if (node.type === 'variable') this.#variable(String(node.value), atRoot)
+    // under another name it is called where nobody counts its arguments
+    if (node.type === 'variable' && contextArity.has(String(node.value)) && !this.#called.has(node)) this.everything = true
+    // `<x-:x>`: a function of the rule's own that takes the context for an argument left out
+    if (node.type === 'lambda' && node.signature !== undefined) this.everything = true
     if (node.type === 'parent' || node.type === 'transform' || node.focus !== undefined) this.everything = true
     if ((node.type === 'wildcard' || node.type === 'descendant') && atRoot) this.everything = true
     if (node.type === 'name' && atRoot) this.#name([node])

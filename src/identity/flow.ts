@@ -23,10 +23,26 @@ export interface FlowRecord extends FlowState {
   readonly provider: string
   readonly audience: string
   readonly returnTo: string
+  /** Where what the person had typed is kept. */
+  readonly kept?: string
   /** The exact redirect URI that was sent. */
   readonly callback: string
   /** The provider's own. */
   readonly flow: Json
+  readonly expects?: Expectations
+}
+/** What was asked of this sign-in; all of it is held against what comes back. People and texts as fingerprints. */
+export interface Expectations {
+  /** The provider really asks. */
+  readonly fresh?: true
+  /** One of these, separated by spaces. */
+  readonly acr?: string
+  /** Who has to come back; for a second factor, whose session it is added to. */
+  readonly person?: string
+  /** What the claim of `verify` must hold. */
+  readonly verified?: string
+  /** A second factor for people of this provider. */
+  readonly after?: string
 }
 
 type Cookies = Pick<RequestView, 'cookies'>

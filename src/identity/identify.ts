@@ -2,6 +2,7 @@
 // that it overrules; must not know protocols, rules or how anybody signs in.
 import { PosternError } from '../errors.ts'
 import type { AuthOutcome, Identified, Identity, Instant, Portal, Provider, RequestView, Route, Session } from '../types.ts'
+import { isLocal } from './local.ts'
 import type { Found, SessionKeeper } from './session.ts'
 
 type Identification = Extract<AuthOutcome, { kind: 'identified' }>
@@ -101,8 +102,10 @@ function conclude(
 ): Identified {
   const { session } = found
   if (travelling) return overrule(travelling, found, keeper, request, portal, now)
-  if (!session) return found.cookies.length === 0 ? nobodyHere : { outcome: absent, cookies: found.cookies }
-  if (!isListed(portal, session)) return { outcome: absent, cookies: keeper.clear(request, portal.session) }
+  if (!session) return nobody(portal, found)
+  // its cookie stays: another portal of the same session group may know the provider
+  if (!isListed(portal, session)) return nobodyHere
+  if (session.local) return { outcome: { kind: 'local', provider: session.identity.provider }, cookies: found.cookies, session }
   return { outcome: { kind: 'identified', identity: session.identity }, cookies: found.cookies, session }
 }
 
@@ -120,8 +123,17 @@ function overrule(
   return { outcome: travelling, cookies: keeper.clear(request, portal.session) }
 }
 
+function nobody(portal: Portal, { cookies, expired }: Found): Identified {
+  if (expired && !expired.local && isListed(portal, expired)) return { outcome: absent, cookies, expired }
+  return cookies.length === 0 ? nobodyHere : { outcome: absent, cookies }
+}
+
+/** A provider that is a second factor here identifies nobody alone, whatever it does at a portal of the same group. */
 function isListed(portal: Portal, session: Session): boolean {
-  for (const provider of portal.providers) if (provider.name === session.identity.provider) return true
+  const name = session.identity.provider
+  for (const provider of portal.providers) {
+    if (provider.name === name) return isLocal(provider) === (session.local === true)
+  }
   return false
 }
 

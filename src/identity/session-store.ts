@@ -13,6 +13,8 @@ export interface SessionRecord {
   readonly endsAt: Instant
   readonly keep?: Json
   readonly providerSession?: string
+  readonly factors?: Readonly<Record<string, Instant>>
+  readonly local?: true
 }
 
 export interface SessionStore {

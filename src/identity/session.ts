@@ -14,8 +14,8 @@ export interface Found {
   readonly session?: Session
   /** Set-Cookie values: a renewal, or deletions of what does not open. */
   readonly cookies: readonly string[]
-  /** There was a session, and its time is over. */
-  readonly expired?: boolean
+  /** There was a session, and its time is over. Its cookie stays: whoever comes back with it is asked as somebody known. */
+  readonly expired?: Session
 }
 export interface Opening {
   /** The provider's own end, where it is earlier than ours. */
@@ -23,6 +23,13 @@ export interface Opening {
   readonly keep?: Json
   /** Ended, whatever becomes of the new one. */
   readonly replaces?: Session
+  /** Second factors that hold for the new one. */
+  readonly factors?: Readonly<Record<string, Instant>>
+  /** Where the new session goes on with an old one's sign-in: when that was, and what the provider calls it. */
+  readonly createdAt?: Instant
+  readonly providerSession?: string
+  /** Of somebody who chose the portal's own sign-in. */
+  readonly local?: true
   /** Pieces of an older, longer session in it are deleted. */
   readonly request?: Pick<RequestView, 'cookies'>
 }
@@ -117,15 +124,15 @@ class Keeper implements SessionKeeper {
     now: Instant,
     extend: boolean,
   ): Promise<Found> {
-    let expired = false
+    let expired: Session | undefined
     const tokens = [...(token === null ? [] : [token]), ...otherTokens(request.cookies, rules.cookieName)]
     for (const candidate of tokens) {
       const entry = await this.#load(candidate, rules, now)
       const found = entry && (await this.#judge(entry, request, rules, now, extend))
       if (found?.session) return found
-      expired ||= found?.expired ?? false
+      expired ??= found?.expired
     }
-    return { cookies: this.clear(request, rules), ...(expired ? { expired } : {}) }
+    return expired ? { cookies: nothing.cookies, expired } : { cookies: this.clear(request, rules) }
   }
 
   #load(token: string, rules: SessionRules, now: Instant): Promise<Entry | undefined> {
@@ -145,10 +152,8 @@ class Keeper implements SessionKeeper {
   #remember(token: string, record: SessionRecord, rules: SessionRules, now: Instant): Entry {
     const before = this.#cache.get(token)
     const unchanged = before && JSON.stringify(before.record) === JSON.stringify(record) ? before : undefined
-    const { touchedAt, ...kept } = record
-    const endsAt = endOf(record, rules)
     const identity = unchanged?.found.session.identity ?? record.identity // verdicts are kept per Identity object
-    const session: Session = { ...kept, identity, endsAt, idleUntil: Math.min(touchedAt + idleOf(rules), endsAt) }
+    const session = sessionOf({ ...record, identity }, rules)
     const renewal = unchanged?.renewal && { renewal: unchanged.renewal }
     const entry: Entry = { record, found: { session, cookies: nothing.cookies }, freshUntil: now + freshFor, ...renewal }
     // a copy: a piece of a Cookie line would keep the whole line in memory
@@ -167,7 +172,7 @@ class Keeper implements SessionKeeper {
     if (record.audience !== rules.audience || this.#revocations.isRevoked(record)) return nothing
     const endsAt = endOf(record, rules)
     const idleUntil = record.touchedAt + idleOf(rules)
-    if (now >= endsAt || now >= idleUntil) return { cookies: nothing.cookies, expired: true }
+    if (now >= endsAt || now >= idleUntil) return { cookies: nothing.cookies, expired: sessionOf(entry.record, rules) }
     if (!extend || idleUntil >= endsAt || now - record.touchedAt < renewalOf(rules)) return entry.found
     return this.#renew(entry, request, rules, now)
   }
@@ -208,15 +213,18 @@ class Keeper implements SessionKeeper {
     extra: Opening = {},
   ): Promise<{ session: Session; cookies: readonly string[] }> {
     if (extra.replaces) this.end(extra.replaces, now)
+    const { createdAt = now, endsAt = Number.POSITIVE_INFINITY, keep, factors, local } = extra
     const record: SessionRecord = {
       id: randomBytes(18).toString('base64url'),
       audience: rules.audience,
       identity: this.trim(identity),
-      createdAt: now,
+      createdAt,
       touchedAt: now,
-      endsAt: Math.min(now + rules.lifetime, extra.endsAt ?? Number.POSITIVE_INFINITY),
-      providerSession: providerSessionOf(identity, extra.keep),
-      ...(extra.keep === undefined ? {} : { keep: extra.keep }),
+      endsAt: Math.min(createdAt + rules.lifetime, endsAt),
+      providerSession: extra.providerSession ?? providerSessionOf(identity, keep),
+      ...(keep === undefined ? {} : { keep }),
+      ...(factors && Object.keys(factors).length > 0 ? { factors } : {}),
+      ...(local ? { local } : {}),
     }
     const token = await this.#store.write(record)
     const cookies = tokenCookies(token, rules, extra.request?.cookies ?? '')
@@ -233,6 +241,14 @@ class Keeper implements SessionKeeper {
     return clearToken(request.cookies, rules)
   }
 }
+
+function sessionOf({ touchedAt, ...kept }: SessionRecord, rules: SessionRules): Session {
+  const endsAt = endOf({ ...kept, touchedAt }, rules)
+  return { ...kept, endsAt, idleUntil: Math.min(touchedAt + idleOf(rules), endsAt) }
+}
+
+/** Over for want of use, and not because its time was up. */
+export const wentIdle = ({ idleUntil, endsAt }: Pick<Session, 'idleUntil' | 'endsAt'>): boolean => idleUntil < endsAt
 
 /** Today's rules hold for yesterday's sessions: a lifetime that was shortened ends them too. */
 const endOf = (record: SessionRecord, rules: SessionRules): Instant => Math.min(record.endsAt, record.createdAt + rules.lifetime)

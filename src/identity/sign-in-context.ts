@@ -1,9 +1,10 @@
 // What our own endpoints share: their options, links to each other, log lines, and the page that says why something failed.
 import { describe, type Reason } from '../errors.ts'
 import type { AuthenticationEvent, Log } from '../log.ts'
-import type { Answer, Choice, Clock, Failure, Login, Portal, Provider, RequestView } from '../types.ts'
+import type { Answer, Clock, Failure, Generation, Instant, Login, Portal, Provider, RequestView } from '../types.ts'
 import type { FlowMemory, Flows } from './flow.ts'
 import type { Identify } from './identify.ts'
+import { type KeptRequests, slotIn } from './kept-request.ts'
 import { isBelow, returnAddress } from './return-address.ts'
 import type { Revocations } from './revocations.ts'
 import type { Sealer } from './seal.ts'
@@ -23,12 +24,36 @@ export interface SignInOptions {
   readonly onSignIn?: (provider: string, result: SignInResult) => void
   /** Given where it outlives this configuration: then a reload forgets no used and no waiting sign-in. */
   readonly memory?: FlowMemory
+  /** The same for what people had typed. */
+  readonly kept?: KeptRequests
+  /** What the page a person wants asks of their sign-in; without it every provider of the portal will do. */
+  readonly findRoute?: Generation['findRoute']
 }
 export interface SignInContext extends SignInOptions {
   readonly flows: Flows
   readonly memory: FlowMemory
+  readonly kept: KeptRequests
 }
 export type LoginProvider = Provider & { readonly login: Login }
+
+/** One person on the way to a page of a portal. */
+export interface Errand {
+  readonly context: SignInContext
+  readonly request: RequestView
+  readonly portal: Portal
+  /** Judged: a path on the portal's own origin. */
+  readonly returnTo: string
+  readonly now: Instant
+  readonly wish: Wish
+}
+/** What our own links say beside the page: hints, of which everything is checked where it counts. */
+export interface Wish {
+  /** The provider really asks. */
+  readonly fresh?: true
+  readonly acr?: string
+  /** Where what the person had typed is kept. */
+  readonly kept?: string
+}
 
 export const credentialType = (provider: Pick<Provider, 'name' | 'credentialsName'>): string =>
   provider.credentialsName ?? provider.name
@@ -36,14 +61,32 @@ export const credentialType = (provider: Pick<Provider, 'name' | 'credentialsNam
 export const redirection = (provider: Provider): string =>
   `Redirection to ${provider.name} for ${credentialType(provider)} authentication.`
 
-export function loginProviders(portal: Portal): readonly LoginProvider[] {
-  return portal.providers.filter((provider): provider is LoginProvider => provider.login !== undefined)
+/** A stranger's link can say these too: an acr counts only where a route of the portal asks for it. */
+export function wishOf(query: URLSearchParams, portal: Portal): Wish {
+  const acr = query.get('acr')
+  const kept = slotIn(query.get('kept'))
+  return {
+    ...(query.get('fresh') === '1' ? { fresh: true } : {}),
+    ...(acr !== null && portal.routes.some(({ freshness }) => freshness?.acr === acr) ? { acr } : {}),
+    ...(kept === undefined ? {} : { kept }),
+  }
 }
 
-export const startPath = (basePath: string, provider: string, returnTo: string): string =>
-  `${basePath}/start/${encodeURIComponent(provider)}?return=${encodeURIComponent(returnTo)}`
-export const chooserPath = (basePath: string, returnTo: string): string =>
-  `${basePath}/login?return=${encodeURIComponent(returnTo)}`
+/** The same as fields of a form or a query. */
+export const wishFields = ({ fresh, acr, kept }: Wish): readonly (readonly [name: string, value: string])[] => [
+  ...(fresh ? [['fresh', '1'] as const] : []),
+  ...(acr === undefined ? [] : [['acr', acr] as const]),
+  ...(kept === undefined ? [] : [['kept', kept] as const]),
+]
+const wishQuery = (wish: Wish): string =>
+  wishFields(wish)
+    .map(([name, value]) => `&${name}=${encodeURIComponent(value)}`)
+    .join('')
+
+export const startPath = (basePath: string, provider: string, returnTo: string, wish: Wish = {}): string =>
+  `${basePath}/start/${encodeURIComponent(provider)}?return=${encodeURIComponent(returnTo)}${wishQuery(wish)}`
+export const chooserPath = (basePath: string, returnTo: string, wish: Wish = {}): string =>
+  `${basePath}/login?return=${encodeURIComponent(returnTo)}${wishQuery(wish)}`
 
 /** Portals of one origin share these endpoints: the page somebody comes from says which of them is meant. */
 export function portalOf(context: SignInOptions, asked: Portal, returnTo: string | null): Portal {
@@ -52,17 +95,6 @@ export function portalOf(context: SignInOptions, asked: Portal, returnTo: string
   const path = returnAddress(returnTo, { ...asked, path: '/' }, context.basePath).split(/[?#]/, 1)[0] as string
   const owners = siblings.filter((portal) => isBelow(path, portal.path, portal.pathCase === 'insensitive'))
   return owners.sort((a, b) => b.path.length - a.path.length)[0] ?? asked
-}
-
-export function choicesOf(context: SignInOptions, portal: Portal, returnTo: string, except?: string): readonly Choice[] {
-  return loginProviders(portal)
-    .filter(({ name }) => name !== except)
-    .map((provider) => ({
-      label: provider.label,
-      href: startPath(context.basePath, provider.name, returnTo),
-      isDefault: provider.name === portal.defaultProvider,
-      ...(provider.status?.().state === 'unavailable' ? { trouble: describe('provider-unavailable').sentence } : {}),
-    }))
 }
 
 export const redirect = (to: string, cookies: readonly string[] = []): Answer => ({ show: { kind: 'redirect', to }, cookies })
@@ -74,9 +106,8 @@ export function refuse(
   extra: Partial<Failure> = {},
   cookies: readonly string[] = [],
 ): Answer {
-  const { status } = describe(reason)
-  const failure: Failure = { status, reason, requestId: request.id, ...extra }
-  const { provider, account } = failure
+  const failure: Failure = { status: describe(reason).status, reason, requestId: request.id, ...extra }
+  const { status, provider, account } = failure
   return {
     status,
     reason,

@@ -1,6 +1,7 @@
 // Signing out: here, at the person's other portals, and at the provider. Owns who may make somebody sign out, and what ends with it.
 import type { Answer, Identified, Portal, Provider, RequestView, Session, Show } from '../types.ts'
-import { chooserPath, isCrossSite, isPrefetch, loginProviders, redirect, refuse, type SignInContext } from './sign-in-context.ts'
+import { chooserPath, isCrossSite, isPrefetch, redirect, refuse, type SignInContext } from './sign-in-context.ts'
+import { firstProviders } from './usable.ts'
 
 /** Portals use it in pictures and links on other hosts to sign out everywhere, so it asks nothing. */
 const legacyPath = '/pkmslogout'
@@ -12,7 +13,8 @@ export async function signOut(context: SignInContext, request: RequestView, port
   const found = await context.keeper.find(request, portal.session, now)
   const known = await context.identify(request, portal, undefined, now)
   const { session } = found
-  if (!session && known.outcome.kind !== 'identified') return redirect(signedOutUrl(context, portal), found.cookies)
+  if (!session && known.outcome.kind !== 'identified')
+    return redirect(signedOutUrl(context, portal), found.expired ? context.keeper.clear(request, portal.session) : found.cookies)
   if (request.path !== legacyPath && isCrossSite(request, portal) && !(await isConfirmed(context, request, session))) {
     return confirm(context, request, portal, session, known)
   }
@@ -68,8 +70,11 @@ function endEverywhere(context: SignInContext, session: Session): void {
 /** Cookies of all portals of this origin that no longer open anything, now that the sessions have ended. */
 async function clearings(context: SignInContext, request: RequestView, portal: Portal): Promise<readonly string[]> {
   const siblings = [portal, ...context.portals.values()].filter(({ origin }) => origin === portal.origin)
-  const found = await Promise.all(siblings.map((sibling) => context.keeper.find(request, sibling.session, context.clock())))
-  return [...new Set(found.flatMap(({ session, cookies }) => (session ? [] : cookies)))]
+  const cleared = siblings.map(async ({ session: rules }) => {
+    const { session } = await context.keeper.find(request, rules, context.clock())
+    return session ? [] : context.keeper.clear(request, rules)
+  })
+  return [...new Set((await Promise.all(cleared)).flat())]
 }
 
 /** Here the person is signed out already: a provider that cannot be reached changes nothing about that. */
@@ -130,8 +135,8 @@ async function formTargets(context: SignInContext, portal: Portal, session: Sess
 
 export function signedOut(context: SignInContext, request: RequestView, portal: Portal): Answer {
   const still = new URLSearchParams(request.query).get('still')
-  const label = loginProviders(portal).find(({ name }) => name === still)?.label
-  const signInAgain = loginProviders(portal).length > 0 ? chooserPath(context.basePath, portal.path) : portal.path
+  const label = firstProviders(portal).find(({ name, login }) => name === still && login)?.label
+  const signInAgain = firstProviders(portal).length > 0 ? chooserPath(context.basePath, portal.path) : portal.path
   return {
     show: { kind: 'page', page: { name: 'signed-out', signInAgain, ...(label ? { stillSignedInAt: label } : {}) } },
     cookies: [],

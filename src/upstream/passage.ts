@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, type Reason } from '../errors.ts'
+import { linksOf } from './early-hints.ts'
 import type { Call, Engine, Outgoing, RawHeaders, Sink } from './engine.ts'
 import type { Exchange, Outcome, UpstreamOptions } from './exchange.ts'
 import type { PortalAddress } from './portal-address.ts'
@@ -85,10 +86,8 @@ export class Passage implements Sink {
 
   information(status: number, headers: RawHeaders): void {
     if (status !== 103 || this.#stage !== 'asking' || this.#exchange.incoming.httpVersionMinor !== 1) return
-    const link: string[] = []
-    for (let at = 0; at + 1 < headers.length; at += 2) {
-      if (text(headers[at] as string).toLowerCase() === 'link') link.push(...text(headers[at + 1] as string).split(/,\s*(?=<)/))
-    }
+    const link = linksOf(headers)
+    if (link.length === 0) return
     try {
       this.#response.writeEarlyHints({ link })
     } catch {

@@ -23,6 +23,7 @@ type Kind =
   | 'refresh'
   | 'cookie'
   | 'caching'
+  | 'targeted'
   | 'withheld'
 
 const kinds = new Map<string, Kind>([
@@ -40,6 +41,8 @@ const kinds = new Map<string, Kind>([
   ['refresh', 'refresh'],
   ['set-cookie', 'cookie'],
   ['cache-control', 'caching'],
+  ['cdn-cache-control', 'targeted'],
+  ['surrogate-control', 'targeted'],
 ])
 const keptSpellings = 1024
 const spellings = new Map<string, Kind>()
@@ -88,10 +91,12 @@ class Mended {
         mendRefresh(value, (url) => outward(url, address, request.host)),
       )
     else if (kind === 'cookie') {
-      if (!cookiePrefixes.some((prefix) => value.trimStart().startsWith(prefix)))
-        this.headers.push(name, mendCookie(value, address))
-    } else if (kind === 'caching') {
-      this.#caching += `${value},`
+      // a nameless `=postern-home=x` comes back as `postern-home=x`
+      const written = value.replace(/^[\s=]+/, '')
+      if (!cookiePrefixes.some((prefix) => written.startsWith(prefix))) this.headers.push(name, mendCookie(value, address))
+    } else if (kind === 'caching' || kind === 'targeted') {
+      // a field for caches between here and the person (RFC 9213) may let them store what Cache-Control does not
+      this.#caching += kind === 'targeted' ? 'public,' : `${value.replace(/"[^"]*"/g, '""')},`
       this.headers.push(name, value)
     } else if (kind === 'connection') this.#nominate(value)
     else if (kind === 'coding') this.#coding += this.#coding === '' ? value : `,${value}`
@@ -108,6 +113,7 @@ class Mended {
     if (this.#coding !== '' && this.#coding.trim().toLowerCase() !== 'chunked') return null
     const dropped = this.#nominated?.filter((name) => name !== 'content-length') ?? []
     if (this.#coding !== '') dropped.push('content-length')
+    if (dropped.includes('cache-control')) this.#caching = ''
     if (dropped.length > 0) this.headers = without(this.headers, dropped)
     if (this.#context.allow.cookies.length > 0) this.#addCookies(this.#context.allow.cookies)
     return this.headers
@@ -129,20 +135,34 @@ function without(headers: readonly string[], names: readonly string[]): string[]
   return left
 }
 
+/** A longer value is no address anybody meant, and patterns of ours see none. */
+const longestMended = 8192
+
 /** `5; url=http://inner/x`, with or without quotes. */
 function mendRefresh(value: string, mend: (url: string) => string): string {
-  const parts = /^(\s*[\d.]*\s*[;,]\s*(?:url\s*=\s*)?["']?)(.*)$/is.exec(value)
-  return parts ? `${parts[1]}${mend(parts[2] ?? '')}` : value
+  const at = value.search(/[;,]/)
+  if (at < 0 || value.length > longestMended) return value
+  const parts = /^(\s{0,8}(?:url\s{0,8}=\s{0,8})?["']?)(.*)$/is.exec(value.slice(at + 1))
+  return parts ? `${value.slice(0, at + 1)}${parts[1]}${mend(parts[2] ?? '')}` : value
 }
 
 /** A browser refuses a cookie for a domain it did not ask: without the attribute it belongs to the host people typed. */
 function mendCookie(value: string, address: PortalAddress): string {
-  if (!/;\s*domain\s*=/i.test(value)) return value
-  const kept = value.split(';').filter((part) => {
-    const domain = /^\s*domain\s*=\s*"?\.?([^"]*?)"?\s*$/i.exec(part)?.[1]
-    return domain?.toLowerCase() !== address.innerName
-  })
-  return kept.join(';')
+  const [pair = '', ...attributes] = value.split(';')
+  return [pair, ...attributes.filter((attribute) => domainOf(attribute) !== address.innerName)].join(';')
+}
+
+/** Of a Domain attribute, lower case, without quotes and leading dot. By hand: a pattern with blanks on both sides is cubic. */
+function domainOf(attribute: string): string | undefined {
+  const at = attribute.indexOf('=')
+  if (at < 0 || attribute.slice(0, at).trim().toLowerCase() !== 'domain') return undefined
+  const name = attribute
+    .slice(at + 1)
+    .trim()
+    .replace(/^"/, '')
+    .replace(/"$/, '')
+    .replace(/^\./, '')
+  return name.toLowerCase()
 }
 
 /** Fields that frame, route or authenticate have no place in a trailer section: RFC 9110 section 6.5.1. */

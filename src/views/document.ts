@@ -33,6 +33,8 @@ export interface Sheet {
   readonly headers?: readonly string[]
   /** Addresses whose origins the page's form may lead to, beside our own. */
   readonly formTargets?: readonly string[]
+  /** The one script of this page, by the nonce of its element. */
+  readonly script?: { readonly nonce: string }
   /** Shown inside a page of the portal's own origin. */
   readonly framed?: boolean
 }
@@ -90,6 +92,7 @@ function policy(sheet: Sheet, settings: PageSettings): string {
   return [
     "default-src 'none'",
     `style-src ${styleSource}`,
+    ...(sheet.script ? [`script-src 'nonce-${sheet.script.nonce}'`] : []),
     ["img-src 'self' data:", ...origin(logo)].join(' '),
     ["form-action 'self'", ...new Set(formTargets)].join(' '),
     `frame-ancestors ${sheet.framed ? "'self'" : "'none'"}`,

@@ -12,6 +12,33 @@ const sentences: Readonly<Record<Reason, Sentences>> = {
     title: 'Würde abgelehnt',
     sentence: 'Eine Regel würde dies ablehnen; das Portal warnt nur.',
   },
+  'local-sign-in': { title: 'Eigene Anmeldung', sentence: 'Die Anmeldung des Portals selbst wurde gewählt.' },
+  'break-glass': { title: 'Notzugang', sentence: 'Das Portal antwortet vorerst ohne diese Anmeldung.' },
+  'sign-in-not-fresh': {
+    title: 'Bitte melden Sie sich erneut an',
+    sentence: 'Diese Seite verlangt eine Anmeldung, die weniger lange zurückliegt.',
+  },
+  'second-factor-needed': {
+    title: 'Noch ein Schritt',
+    sentence: 'Diese Seite verlangt eine zweite Bestätigung, wer Sie sind.',
+  },
+  'provider-not-enough': {
+    title: 'Bitte melden Sie sich an',
+    sentence: 'Diese Seite verlangt eine andere Art der Anmeldung.',
+  },
+  'assurance-too-low': { title: 'Kein Zugang', sentence: 'Ihre Anmeldung ist für diese Seite nicht stark genug.' },
+  'other-person': {
+    title: 'Jemand anderes',
+    sentence: 'Sie haben sich als jemand anderes angemeldet als zuvor. Darum wurde der Schritt abgebrochen.',
+  },
+  'hint-mismatch': {
+    title: 'Jemand anderes',
+    sentence: 'Der Anmeldedienst hat eine andere Person genannt als die, nach der gefragt war.',
+  },
+  'kept-request-gone': {
+    title: 'Bitte senden Sie es noch einmal',
+    sentence: 'Ihre Eingaben ließen sich nicht aufheben. Bitte öffnen Sie die Seite und senden Sie sie noch einmal.',
+  },
   'sign-in-needed': {
     title: 'Bitte melden Sie sich an',
     sentence: 'Um diese Seite zu öffnen, müssen Sie sich anmelden.',
@@ -149,6 +176,10 @@ export const german: Texts = {
   signedOutSentence: 'Schließen Sie an einem gemeinsam genutzten Computer auch alle Fenster dieses Browsers.',
   stillSignedIn: 'Weiterhin angemeldet sind Sie bei',
   stillSignedInAdvice: 'Eine erneute Anmeldung hier fragt womöglich nicht nach Ihrem Passwort.',
+  resumeTitle: 'Sie sind wieder angemeldet',
+  resumeSentence: 'Ihre Eingaben wurden aufgehoben und werden jetzt gesendet.',
+  resumeSend: 'Jetzt senden',
+  openPage: 'Seite öffnen',
   account: 'Angemeldet als',
   provider: 'Anmeldedienst',
   requestId: 'Anfrage-ID',

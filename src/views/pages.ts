@@ -7,6 +7,7 @@ import { failureHeaders } from './failure-headers.ts'
 import { type Html, html, safeUrl } from './html.ts'
 import type { Icon } from './icons.ts'
 import { buttonIfSafe, choiceList, details, foreign, message, opening } from './parts.ts'
+import { resumeForm } from './resume-form.ts'
 import { type Texts, textsFor } from './texts.ts'
 
 export type { PageSettings, Rendered } from './document.ts'
@@ -50,6 +51,8 @@ function bodyOf(page: Page, texts: Texts): Body {
       return confirmBody(page, texts)
     case 'signed-out':
       return signedOutBody(page, texts)
+    case 'resume':
+      return resumeBody(page, texts)
   }
 }
 
@@ -85,6 +88,13 @@ ${buttonIfSafe(page.signInAgain, texts.signInAgain, { main: true })}`
   return { status: 200, heading: texts.signedOut, content }
 }
 
+function resumeBody({ action, fields, formTargets }: PageNamed<'resume'>, texts: Texts): Body {
+  const form = resumeForm(action, fields, texts)
+  const content = html`${opening('done', texts.resumeTitle, texts.resumeSentence)}
+${form?.content}`
+  return { status: 200, heading: texts.resumeTitle, content, formTargets, ...(form ? { script: form.script } : {}) }
+}
+
 function failureBody(failure: Failure, texts: Texts): Body {
   const { title, sentence } = texts.describe(failure.reason)
   const { status, account, provider, choices = [] } = failure
@@ -108,7 +118,8 @@ function wayOn(failure: Failure, texts: Texts): Html | undefined {
   const words = mayPass ? texts.tryAgain : failure.status === 400 ? texts.startAgain : texts.signIn
   const again = buttonIfSafe(failure.signIn, words, { main: true }) ?? (mayPass ? reload(texts) : undefined)
   const other = buttonIfSafe(failure.otherAccount, texts.otherAccount, { main: !again })
-  return again || other ? html`${again}${other}` : undefined
+  const page = buttonIfSafe(failure.page, texts.openPage, { main: !again && !other })
+  return again || other || page ? html`${again}${other}${page}` : undefined
 }
 
 /** An empty address is the page itself, asked for with GET. */

@@ -32,6 +32,10 @@ export interface Texts {
   /** Before the name of the place where the person is still known. */
   readonly stillSignedIn: string
   readonly stillSignedInAdvice: string
+  readonly resumeTitle: string
+  readonly resumeSentence: string
+  readonly resumeSend: string
+  readonly openPage: string
   readonly account: string
   readonly provider: string
   readonly requestId: string
@@ -60,6 +64,10 @@ const english: Texts = {
   signedOutSentence: 'On a shared computer, close all windows of this browser as well.',
   stillSignedIn: 'You are still signed in at',
   stillSignedInAdvice: 'Signing in here again may not ask for your password.',
+  resumeTitle: 'You are signed in again',
+  resumeSentence: 'What you had typed was kept and is being sent now.',
+  resumeSend: 'Send it now',
+  openPage: 'Open the page',
   account: 'Signed in as',
   provider: 'Sign-in service',
   requestId: 'Request ID',

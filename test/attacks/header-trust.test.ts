@@ -151,5 +151,8 @@ describe('the address of the client', () => {
     expect(await ip('X-Forwarded-For: 203.0.113.9:4711')).toEqual(['203.0.113.9'])
     expect(await ip('X-Forwarded-For: evil, 10.0.0.5')).toEqual([])
     expect(await ip('X-A: b')).toEqual([])
+    // a list so long that the proxy's own entry might be cut off
+    expect(await ip(`X-Forwarded-For: ${Array(300).fill('10.1.2.3').join(', ')}, 203.0.113.9`)).toEqual(['203.0.113.9'])
+    expect(await ip(`X-Forwarded-For: 203.0.113.9, ${Array(300).fill('10.1.2.3').join(', ')}`)).toEqual([])
   })
 })

@@ -31,6 +31,9 @@ portals:
       - { path: /reset, methods: [POST], access: blocked }
       - { path: /reset, access: public }
       - { path: /index.fcgi/**, access: blocked }
+      - { path: /odata/$batch, access: blocked }
+      - { path: "/users:purge", access: blocked }
+      - { path: "/@admin/**", access: blocked }
   - name: windows
     host: windows.localhost
     upstream: ${portal.url}
@@ -109,6 +112,28 @@ describe('a path reaches the portal only as it was judged', () => {
     expect((await ask('/public/a%2fb')).status).toBe(400)
     expect((await ask('/files/..%2fadmin')).status).toBe(400)
     expect((await ask('/files/a%2f..%2f..%2fadmin')).status).toBe(400)
+  })
+
+  it('a blocked route is met however its characters are written, and with a closing slash', async () => {
+    for (const target of [
+      '/odata/$batch',
+      '/odata/%24batch',
+      '/odata/%24batch/',
+      '/users%3Apurge',
+      '/users:purge/',
+      '/%40admin/x',
+      '/index%2Efcgi/x',
+    ]) {
+      expect([target, (await ask(target)).status]).toEqual([target, 403])
+    }
+    const post = (target: string) =>
+      wire(postern.port, `POST ${target} HTTP/1.1\r\nHost: home.localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+    expect((await post('/reset/')).status).toBe(403)
+  })
+
+  it('no header tells the portal another method than the one that was judged', async () => {
+    const lines = ['X-HTTP-Method-Override: DELETE', 'X-HTTP-Method: DELETE', 'X_Method_Override: DELETE']
+    expect((await ask('/public/x', lines)).body).not.toContain('DELETE')
   })
 
   it('headers that name another path or method change nothing', async () => {

@@ -9,7 +9,7 @@ import { get, wire } from '../support/wire.ts'
 let portal: MirrorPortal
 let postern: RunningPostern
 
-const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: home.localhost\r\niv-user: admin\r\n\r\n'
+const smuggled = 'GET /public/smuggled HTTP/1.1\r\nHost: home.localhost\r\niv-user: admin\r\n\r\n'
 
 describe.each(['undici', 'http-proxy'])('with the engine %s', (engine) => {
   beforeAll(async () => {
@@ -82,7 +82,7 @@ portals:
     const answer = await wire(postern.port, bytes, { patience: 300 })
     expect([400, 0]).toContain(answer.status === 200 ? 200 : answer.status)
     expect(answer.text.match(/HTTP\/1\.1 /g)?.length ?? 0).toBeLessThanOrEqual(1)
-    expect(portal.seen.filter(({ target }) => target === '/smuggled')).toEqual([])
+    expect(portal.seen.filter(({ target }) => target === '/public/smuggled')).toEqual([])
     expect(answer.text).not.toContain('node:internal')
     if (answer.status === 400) expect(JSON.parse(answer.body)).toMatchObject({ status: 400, requestId: expect.any(String) })
   })
@@ -93,6 +93,23 @@ portals:
     const answer = await wire(postern.port, bytes)
     expect(answer.status).toBe(200)
     expect(portal.seen.slice(before).map(({ target, body }) => [target, body])).toEqual([['/public/x', smuggled]])
+  })
+
+  it('pipelined requests take their turn, and an absurd number of them ends the connection', async () => {
+    const one = 'GET /public/turn HTTP/1.1\r\nHost: home.localhost\r\n\r\n'
+    const three = await wire(postern.port, one + one + get('/public/last'))
+    expect(three.text.match(/HTTP\/1\.1 200 /g)?.length).toBe(3)
+    const before = portal.seen.length
+    await wire(postern.port, one.repeat(500), { patience: 300 })
+    expect(portal.seen.length - before).toBeLessThan(50)
+    expect((await wire(postern.port, get('/public/after'))).status).toBe(200)
+  })
+
+  it('nonsense behind a request does not take its answer', async () => {
+    const answer = await wire(postern.port, 'GET /public/first HTTP/1.1\r\nHost: home.localhost\r\n\r\nBAD REQ\r\n\r\n', {
+      patience: 500,
+    })
+    expect(answer.status).toBe(200)
   })
 
   it('headers above the limit are 431 with a sentence and a request id', async () => {
@@ -118,7 +135,7 @@ portals:
   it('an upgrade with a body that is a request is not tunnelled to a portal that does not upgrade', async () => {
     const bytes = `GET /public/x HTTP/1.1\r\nHost: home.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: ${smuggled.length}\r\n\r\n${smuggled}`
     await wire(postern.port, bytes, { patience: 500 })
-    expect(portal.seen.filter(({ target }) => target === '/smuggled')).toEqual([])
+    expect(portal.seen.filter(({ target }) => target === '/public/smuggled')).toEqual([])
   })
 
   it('a client that vanishes in the middle of a body ends its own request only', async () => {

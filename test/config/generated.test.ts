@@ -1,5 +1,5 @@
 // What follows from the schema is kept in step with it, and the shipped example is good.
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -9,6 +9,7 @@ import { reference } from '../../deploy/reference.ts'
 import { editorSchema } from '../../src/config/editor-schema.ts'
 import { inputSchema, type JsonSchema } from '../../src/config/known-keys.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { compilePattern } from '../../src/destination/find-portal.ts'
 import { key } from './configuration.ts'
 
 const repository = new URL('../../', import.meta.url)
@@ -51,8 +52,12 @@ describe('the generated files', () => {
       'server',
       'session',
       'providers: OIDC',
+      'providers: OAUTH2',
       'providers: WEBSEAL',
+      'providers: LOCAL',
       'portals',
+      'providers of a portal',
+      'enforceLocal',
       'routes',
       'headers',
       'rules',
@@ -60,7 +65,7 @@ describe('the generated files', () => {
     ])
       expect(text).toContain(`\n## ${title}\n`)
     expect(text).toContain('| `timeouts.connect` | duration | `5s` | To open a connection to the portal. |')
-    expect(text).toContain('| `clientId` | text | required |')
+    expect(text).toContain('| `upstream` | origin | required |')
   })
 
   it('let an editor accept what the loader folds: any case, templates, references, files', () => {
@@ -84,5 +89,52 @@ describe('config/postern.yaml', () => {
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     for (const part of ['config', 'rules']) cpSync(part, join(folder, part), { recursive: true })
     await expect(loadConfig(join(folder, 'config/postern.yaml'), { env: {}, withoutSecrets: true })).resolves.toBeDefined()
+  })
+})
+
+describe('config/examples', () => {
+  const matcher = (pattern: string) => compilePattern(pattern, { pathCase: 'sensitive', closingSlash: false })
+  const loaded = (file: string) =>
+    loadConfig(`config/examples/${file}`, { env: { POSTERN_SESSION_KEY: key, PLAY_CLIENT_SECRET: 's' } })
+
+  it('all load without a warning', async () => {
+    const files = globSync('config/examples/**/*.yaml').map((file) => file.slice('config/examples/'.length))
+    expect(files.length).toBeGreaterThan(1)
+    for (const file of files) expect((await loaded(file)).warnings, file).toEqual([])
+  })
+
+  it('xtrf.yaml blocks the six end points at each portal, also below the path that is open to API tokens', async () => {
+    const { config } = await loaded('xtrf.yaml')
+    expect(config.portals.map(({ name }) => name)).toEqual(['home', 'vendor', 'client'])
+    for (const portal of config.portals) {
+      const access = (method: string, path: string) =>
+        portal.routes.find((route) => (route.methods?.includes(method) ?? true) && matcher(route.path)(path))?.access
+      for (const [method, path] of [
+        ['POST', '/customers/17/persons'],
+        ['POST', '/system/mail/resetPassword'],
+        ['POST', '/system/login'],
+        ['POST', '/system/account/password'],
+        ['PUT', '/system/account/password'],
+        ['POST', '/system/validateToken'],
+      ] as const) {
+        expect([method, path, access(method, path)]).toEqual([method, path, 'blocked'])
+        expect(access(method, `/customer-api${path}`)).toBe('blocked')
+        expect(access('GET', path)).toBeUndefined()
+      }
+      expect(access('GET', '/customer-api/projects')).toBe('public')
+    }
+  })
+
+  it("s360 takes the other product's template and offers the portal's own form beside it", async () => {
+    const { config } = await loaded('s360/postern.yaml')
+    expect(config.providers).toMatchObject([
+      {
+        name: 'PLAY',
+        default: true,
+        accountAttribute: 'email',
+        callbackUrl: 'https://s360.company.com/cas/login?client_name=PLAY',
+      },
+      { name: 'form', protocol: 'LOCAL', default: false },
+    ])
   })
 })

@@ -1,7 +1,9 @@
 // A configuration file with all it names becomes a Config, whole or not at all.
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { missingKeysOf } from '../../src/config/incomplete.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { firstProvidersOf, providerNamesOf } from '../../src/config/uris.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { complaints, key, load, minimal, written } from './configuration.ts'
 
@@ -140,6 +142,116 @@ describe('values', () => {
   })
 })
 
+describe('providers of a portal', () => {
+  const providers = (list: string) =>
+    minimal
+      .replace('portals:', '  - { name: FIDO, protocol: OIDC, issuer: "https://fido.company.com", clientId: portal }\nportals:')
+      .replace('providers: [PLAY]', `providers: ${list}`)
+
+  it('are entries with a name, however they are written', async () => {
+    const { config } = await load(providers('[PLAY, { name: FIDO, after: PLAY, when: is_client_ip_private = false }]'))
+    const [portal] = config.portals
+    expect(portal?.providers).toEqual([{ name: 'PLAY' }, { name: 'FIDO', after: 'PLAY', when: 'is_client_ip_private = false' }])
+    expect(portal && providerNamesOf(portal)).toEqual(['PLAY', 'FIDO'])
+    expect(portal && firstProvidersOf(portal)).toEqual(['PLAY'])
+  })
+
+  it.each(['account = "a"', '"x" in groups', 'hd = "company.com"', 'claims.hd = "x"', 'provider = "PLAY"', '$exists($)'])(
+    'cannot be chosen by %s: nobody is known yet',
+    async (when) => {
+      expect(await complaints(providers(`[{ name: PLAY, when: '${when}' }, FIDO]`))).toEqual([
+        expect.stringMatching(/^portals\[0\]\.providers\[0\]\.when: reads .* nobody is known yet/),
+      ])
+    },
+  )
+
+  it.each(['account = "a"', '"x" in groups', 'claims.hd = "x"'])('may be a second factor by %s', async (when) => {
+    expect(await complaints(providers(`[PLAY, { name: FIDO, after: PLAY, when: '${when}' }]`))).toEqual([])
+  })
+})
+
+describe('break-glass in the configuration', () => {
+  const enforced = async (text: string, now?: number) => {
+    const { config, warnings } = await load(minimal.replace('name: home,', `name: home, enforceLocal: ${text},`), {
+      ...(now !== undefined && { now }),
+    })
+    return { enforceLocal: config.portals[0]?.enforceLocal, warnings: warnings.map(({ message }) => message) }
+  }
+
+  it('is off unless it is asked for', async () => {
+    expect((await load(minimal)).config.portals[0]?.enforceLocal).toBe(false)
+    expect(await enforced('false')).toEqual({ enforceLocal: false, warnings: [] })
+  })
+
+  it('holds for all and without an end, and warns of it', async () => {
+    expect(await enforced('true')).toEqual({ enforceLocal: {}, warnings: [expect.stringContaining('is in force')] })
+  })
+
+  it('ends at its moment', async () => {
+    const until = Date.parse('2026-03-01T12:00:00+01:00')
+    const text = '{ from: [10.0.0.0/8], until: 2026-03-01T12:00:00+01:00 }'
+    expect(await enforced(text, until - 1)).toEqual({
+      enforceLocal: { from: ['10.0.0.0/8'], until },
+      warnings: [expect.stringContaining('is in force')],
+    })
+    expect((await enforced(text, until)).warnings).toEqual([expect.stringContaining('is over')])
+  })
+})
+
+describe('routes', () => {
+  it.each([
+    ['session', 'session'],
+    ['every', 'every'],
+    ['15m', 900_000],
+  ])('may ask for a sign-in: reauthenticate %s', async (text, expected) => {
+    const { config } = await load(minimal.replace('name: home,', `name: home, routes: [{ path: /a, reauthenticate: ${text} }],`))
+    expect(config.portals[0]?.routes[0]?.reauthenticate).toBe(expected)
+  })
+})
+
+describe('a provider without OpenID Connect', () => {
+  it('is an issuer of its own and asks for nothing it was not told to ask for', async () => {
+    const hub =
+      '{ name: HUB, protocol: oauth2, authorizationEndpoint: "https://hub.company.com/a", tokenEndpoint: "https://hub.company.com/t", userinfoEndpoint: "https://hub.company.com/u", clientId: portal, accountAttribute: login }'
+    const { config, warnings } = await load(withProvider(hub).replace('[PLAY]', '[HUB]'))
+    expect(warnings).toEqual([])
+    expect(config.providers[0]).toMatchObject({
+      issuer: 'oauth2:HUB',
+      subjectAttribute: 'sub',
+      label: 'HUB',
+      passParameters: ['login_hint'],
+    })
+    expect(config.providers[0]).not.toHaveProperty('scope')
+  })
+
+  it("is the portal's own sign-in", async () => {
+    const { config } = await load(withProvider('{ name: own, protocol: local }').replace('[PLAY]', '[own]'))
+    expect(config.providers[0]).toMatchObject({ protocol: 'LOCAL', label: "Use the portal's own sign-in", rules: [] })
+  })
+})
+
+describe('a provider that is not configured yet', () => {
+  const later = (entry: string) => minimal.replace('portals:', `  - ${entry}\nportals:`)
+
+  it('may lack everything while it is disabled, references and empty texts too', async () => {
+    const text = later('{ name: STA, protocol: OIDC, enabled: "${env:STA}", clientId: "", clientSecret: "${env:NO}", issuer: }')
+    const { config, warnings } = await load(text, { env: { STA: 'false' } })
+    expect(warnings).toEqual([])
+    expect(config.providers[1] && missingKeysOf(config.providers[1])).toEqual(['issuer', 'clientId'])
+    expect(await complaints(text, { env: { STA: 'true' } })).not.toEqual([])
+  })
+
+  it.each(['OIDC', 'OAUTH2'])('may not where it is enabled: %s', async (protocol) => {
+    expect(await complaints(later(`{ name: STA, protocol: ${protocol} }`))).toContain('providers[1].clientId: is missing')
+  })
+
+  it('still has to be spelt right', async () => {
+    expect(await complaints(later('{ name: STA, protocol: OIDC, enabled: false, isuer: x }'))).toEqual([
+      'providers[1].isuer: unknown key',
+    ])
+  })
+})
+
 describe('a provider in a file of its own', () => {
   it("takes another product's template as it is", async () => {
     const { config, warnings } = await load(withProvider('file: play.json'), {}, { 'play.json': JSON.stringify(template) })
@@ -233,7 +345,7 @@ portals:
     const { config, warnings } = await load(all, { withoutSecrets: true })
     expect(warnings).toEqual([])
     expect(config.session.keys).toHaveLength(2)
-    expect(config.portals[0]?.providers).toEqual([config.providers[0]?.name])
+    expect(config.portals[0]?.providers).toEqual([{ name: config.providers[0]?.name }])
   })
 
   it('nothing is read from the environment', async () => {

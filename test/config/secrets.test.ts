@@ -14,13 +14,14 @@ const base = (): Tree => ({
   session: { keys: [key], cookie: {} },
   providers: [
     { name: 'PLAY', protocol: 'OIDC', issuer: 'https://idp.company.com', clientId: 'portal' },
+    { name: 'HUB', protocol: 'OAUTH2', clientId: 'portal' },
     { name: 'WS', protocol: 'WEBSEAL', trustedSourceIps: ['192.0.2.1'] },
   ],
   portals: [
     {
       name: 'home',
       upstream: 'https://127.0.0.1:8081',
-      providers: ['PLAY', 'WS'],
+      providers: ['PLAY', 'WS', { name: 'FIDO', after: 'PLAY' }],
       upstreamTls: {},
       session: {},
       healthCheck: {},
@@ -40,7 +41,7 @@ function places(
   root: JsonSchema,
 ): readonly (readonly (string | number)[])[] {
   const shape = shapeOf(schema, root, value)
-  if (shape?.properties) {
+  if (shape?.properties && typeof value !== 'string') {
     return Object.entries(shape.properties).flatMap(([name, inner]) =>
       places(inner, (value as Tree | undefined)?.[name], [...path, name], root),
     )
@@ -138,7 +139,7 @@ describe('a secret written straight into the file', () => {
 
 describe('what a message may show', () => {
   it('is what was written, never what a reference gave, nor anything below it', () => {
-    const reading = new Reading({ env: {}, withoutSecrets: false })
+    const reading = new Reading({ env: {}, withoutSecrets: false, now: 0 })
     reading.markFromReference(['a', 0])
     expect(reading.show(['a', 1], 'plain')).toBe('"plain"')
     expect(reading.show(['a', 0], 'plain')).toBe('what the reference holds')

@@ -1,6 +1,6 @@
 // Addresses follow from the configuration alone, never from a request.
 import { describe, expect, it } from 'vitest'
-import { uris } from '../../src/commands/uris.ts'
+import { uris, urisOf } from '../../src/commands/uris.ts'
 import { hostOf, postLogoutUriOf, publicUrlOf, redirectUriOf } from '../../src/config/uris.ts'
 import { key, load } from './configuration.ts'
 
@@ -90,6 +90,24 @@ describe('postern uris', () => {
       '  redirect     https://home.company.com/cas/login?client_name=PLAY  (home, mail)',
       '  post-logout  https://home.company.com/_postern/signed-out  (home)',
       '  post-logout  https://mail.company.com/_postern/signed-out  (mail)',
+    ])
+  })
+
+  it('lists providers of every kind that people are sent to, second factors too, and none that are disabled', async () => {
+    const { config } = await load(`
+server: { publicUrl: "https://home.company.com" }
+session: { keys: [${key}] }
+providers:
+  - { name: HUB, protocol: OAUTH2, authorizationEndpoint: "https://hub.company.com/a", tokenEndpoint: "https://hub.company.com/t", userinfoEndpoint: "https://hub.company.com/u", clientId: portal, accountAttribute: login }
+  - { name: FIDO, protocol: OIDC, issuer: "https://fido.company.com", clientId: portal }
+  - { name: later, protocol: OIDC, enabled: false }
+  - { name: own, protocol: LOCAL }
+portals:
+  - { name: home, upstream: "http://127.0.0.1:8081", providers: [HUB, own, { name: FIDO, after: HUB }] }
+`)
+    expect(urisOf(config).map(({ provider, redirectUri }) => [provider, redirectUri])).toEqual([
+      ['HUB', 'https://home.company.com/_postern/callback/HUB'],
+      ['FIDO', 'https://home.company.com/_postern/callback/FIDO'],
     ])
   })
 

@@ -1,9 +1,9 @@
-// The demo as a person meets it: a real OpenID provider, three portals that were never modified, Postern in front.
+// The demo as a person meets it: two real OpenID providers, three portals that were never modified, Postern in front.
 import { createHash, randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
-import { Browser, signIn } from '../../deploy/demo/try.ts'
+import { answerProvider, Browser, linkIn, signIn } from '../../deploy/demo/try.ts'
 import { demo } from '../../src/commands/demo.ts'
 
 const lines: string[] = []
@@ -20,8 +20,9 @@ const seenBy = (body: string): { user: string; groups: string; headers: [string,
 describe('the demo', () => {
   it('prints the addresses, the user names and the passwords', () => {
     const told = lines.join('\n')
-    for (const portal of ['home', 'live', 'upload']) expect(urlOf(portal)).toMatch(/^http:\/\/\w+\.localhost:\d+$/)
-    for (const word of ['anna-pw', 'bert-pw', 'carl-pw', 'http://localhost:']) expect(told).toContain(word)
+    for (const portal of ['home', 'vendor', 'client']) expect(urlOf(portal)).toMatch(/^http:\/\/\w+\.localhost:\d+$/)
+    for (const word of ['anna-pw', 'bert-pw', 'carl-pin', 'dora-pw', 'PLAY http://localhost:', 'FIDO http://localhost:'])
+      expect(told).toContain(word)
   })
 
   it('lets Anna in, who lands where she first wanted to go and is greeted by the headers', async () => {
@@ -38,9 +39,68 @@ describe('the demo', () => {
   it('does not ask Bert for his password again at the next portal', async () => {
     const browser = new Browser()
     expect((await signIn(browser, urlOf('home'), 'bert')).status).toBe(200)
-    const next = await browser.get(urlOf('upload'))
-    expect([next.status, next.url.origin]).toEqual([200, urlOf('upload')])
-    expect(next.body).toContain('Upload by form')
+    const choice = await browser.get(`${urlOf('vendor')}/seen.json`)
+    expect(choice.url.pathname).toBe('/_postern/login')
+    const next = await browser.get(linkIn(choice, 'Login with PLAY'))
+    expect([next.status, next.url.href]).toEqual([200, `${urlOf('vendor')}/seen.json`])
+    expect(seenBy(next.body).user).toBe('bert@mycompany.com')
+  })
+
+  it('lets Carl into the vendor portal, whose security key FIDO knows and whom no rule forbids there', async () => {
+    const browser = new Browser()
+    const choice = await browser.get(`${urlOf('vendor')}/seen.json`)
+    const asked = await browser.get(linkIn(choice, 'Login with a security key'))
+    expect(asked.body).toContain('PIN of your security key')
+    const landed = await answerProvider(browser, asked, 'carl')
+    expect([landed.status, seenBy(landed.body).user]).toEqual([200, 'carl@other.org'])
+  })
+
+  it('sends whoever types an e-mail address to the provider of its domain, which has the name filled in', async () => {
+    const email = (address: string) => new Browser().get(`${urlOf('vendor')}/_postern/login?email=${encodeURIComponent(address)}`)
+    const known = await email('Carl@OTHER.org')
+    expect([known.body.includes('FIDO, a demo'), known.url.pathname]).toEqual([true, expect.stringMatching('/interaction/')])
+    expect((await email('carl@other.org')).body).toContain('value="carl"')
+    expect((await email('anna@mycompany.com')).body).toContain('PLAY, a demo')
+    expect((await email('eve@elsewhere.example')).url.pathname).toBe('/_postern/login')
+  })
+
+  it('asks Anna for her key too before the vault opens, once, and she stays who PLAY said', async () => {
+    const browser = new Browser()
+    await signIn(browser, urlOf('home'), 'anna')
+    const asked = await browser.get(`${urlOf('home')}/vault`)
+    expect(asked.body).toContain('PIN of your security key')
+    expect(asked.body).toContain('value="anna"')
+    const opened = await answerProvider(browser, asked, 'anna')
+    expect([opened.status, opened.url.href]).toEqual([200, `${urlOf('home')}/vault`])
+    expect(opened.body).toContain('anna@mycompany.com')
+    expect((await browser.get(`${urlOf('home')}/vault`)).status).toBe(200)
+  })
+
+  it("keeps the vault shut where somebody else's key is shown, and Anna signed in", async () => {
+    const browser = new Browser()
+    await signIn(browser, urlOf('home'), 'anna')
+    const refused = await answerProvider(browser, await browser.get(`${urlOf('home')}/vault`), 'bert')
+    expect(refused.status).toBe(403)
+    expect((await browser.get(urlOf('home'))).body).toContain('Hello, anna@mycompany.com')
+  })
+
+  it("shows the portal's own password page, and lets nobody change that password", async () => {
+    const browser = new Browser()
+    await signIn(browser, urlOf('home'), 'anna')
+    expect((await browser.get(`${urlOf('home')}/account/password`)).status).toBe(200)
+    const refused = await browser.post(new URL('/account/password', urlOf('home')), { password: 'x' })
+    expect([refused.status, refused.body.includes('Your password is kept by your company')]).toEqual([403, true])
+  })
+
+  it("keeps the client portal's own sign-in beside PLAY", async () => {
+    const browser = new Browser()
+    const choice = await browser.get(urlOf('client'))
+    const own = await browser.get(linkIn(choice, 'own sign-in'))
+    expect([own.status, own.body.includes('Password of this portal')]).toEqual([200, true])
+    const signedIn = await browser.post(new URL('/', urlOf('client')), { user: 'dora', password: 'dora-pw' })
+    expect(signedIn.body).toContain('Hello, dora')
+    const other = await signIn(new Browser(), linkIn(choice, 'PLAY').href, 'anna')
+    expect(other.body).toContain('Hello, anna@mycompany.com')
   })
 
   it('refuses Carl with the sentence of the rule', async () => {
@@ -75,14 +135,14 @@ describe('signed in, the other portals', () => {
 
   beforeAll(async () => {
     const browser = new Browser()
-    await signIn(browser, urlOf('live'), 'anna')
-    await browser.get(urlOf('upload'))
-    cookies = { live: browser.cookiesFor('live.localhost'), upload: browser.cookiesFor('upload.localhost') }
+    await signIn(browser, linkIn(await browser.get(urlOf('vendor')), 'PLAY').href, 'anna')
+    await browser.get(linkIn(await browser.get(urlOf('client')), 'PLAY'))
+    cookies = { vendor: browser.cookiesFor('vendor.localhost'), client: browser.cookiesFor('client.localhost') }
   })
 
   /** Resolves with the first chunk of the answer, and ends the request then. */
   function first(
-    portal: 'live' | 'upload',
+    portal: 'vendor' | 'client',
     path: string,
     method = 'GET',
     body?: Buffer,
@@ -103,7 +163,7 @@ describe('signed in, the other portals', () => {
   }
 
   it('take a file by fetch', async () => {
-    expect(JSON.parse(await first('upload', '/raw?name=x', 'PUT', file))).toEqual({ name: 'x', size: file.length, sha256 })
+    expect(JSON.parse(await first('client', '/raw?name=x', 'PUT', file))).toEqual({ name: 'x', size: file.length, sha256 })
   })
 
   it('take a file by form', async () => {
@@ -111,19 +171,19 @@ describe('signed in, the other portals', () => {
     form.set('file', new File([file], 'x.bin'))
     const encoded = new Response(form)
     const body = Buffer.from(await encoded.arrayBuffer())
-    const page = await first('upload', '/form', 'POST', body, encoded.headers.get('content-type')!)
+    const page = await first('client', '/form', 'POST', body, encoded.headers.get('content-type')!)
     expect(page).toContain(sha256)
     expect(page).toContain('x.bin')
   })
 
   it('push events that arrive while the answer is still open', async () => {
-    expect(await first('live', '/ticker')).toMatch(/^data: \d{4}-/)
+    expect(await first('vendor', '/ticker')).toMatch(/^data: \d{4}-/)
   })
 
   it('speak over a WebSocket, and know who is talking', async () => {
-    const { host, port } = new URL(urlOf('live'))
-    const headers = { host, cookie: cookies['live']! }
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`, { headers, origin: urlOf('live') })
+    const { host, port } = new URL(urlOf('vendor'))
+    const headers = { host, cookie: cookies['vendor']! }
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`, { headers, origin: urlOf('vendor') })
     const echo = new Promise((resolve, reject) => {
       socket.once('error', reject)
       socket.once('message', (data) => resolve(String(data)))

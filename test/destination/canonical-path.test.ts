@@ -24,8 +24,8 @@ describe('a path in canonical form', () => {
     '/a%23b',
   ])('%s is taken as it is', (raw) => expect(path(raw)).toBe(raw))
 
-  it('has encoded unreserved characters decoded and hex digits in upper case, and that is what is forwarded', () => {
-    expect(path('/%61dmin/%7euser/caf%c3%a9')).toBe('/admin/~user/caf%C3%A9')
+  it('has needlessly encoded characters decoded and hex digits in upper case, and that is what is forwarded', () => {
+    expect(path('/%61dmin/%7euser/caf%c3%a9/%24%3a%40%2B')).toBe('/admin/~user/caf%C3%A9/$:@+')
   })
 
   it('says that an encoded slash stands in it', () => {

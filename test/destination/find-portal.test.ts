@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { canonicalPath } from '../../src/destination/canonical-path.ts'
 import { compileFindPortal, compileFindRoute, compilePattern, foldHost } from '../../src/destination/find-portal.ts'
 import type { Portal, Route } from '../../src/types.ts'
 
@@ -64,17 +65,35 @@ describe('a route pattern', () => {
     ['/über/**', ['/%C3%BCber/x'], ['/uber/x']],
     ['/a.b(c)', ['/a.b(c)'], ['/axb(c)']],
   ])('%s', (pattern, yes, no) => {
-    const matches = compilePattern(pattern, 'sensitive')
+    const matches = compilePattern(pattern, { pathCase: 'sensitive', closingSlash: false })
     for (const path of yes) expect([path, matches(path)]).toEqual([path, true])
     for (const path of no) expect([path, matches(path)]).toEqual([path, false])
   })
-  it('ignores case where the portal does', () => expect(compilePattern('/Admin/**', 'insensitive')('/ADMIN/x')).toBe(true))
+  it.each(['/odata/$batch', '/users:purge', '/@admin/x', "/a'b(c)", '/%24x'])(
+    '%s is met however its characters are written',
+    (pattern) => {
+      const matches = compilePattern(pattern, { pathCase: 'sensitive', closingSlash: false })
+      const hex = (text: string) => text.replace(/[$:@'()]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)
+      for (const raw of [pattern, hex(pattern)]) expect([raw, matches(canonicalPath(raw)?.path ?? '')]).toEqual([raw, true])
+    },
+  )
+  it('that keeps somebody out is met with a closing slash too', () => {
+    expect(compilePattern('/reset', { pathCase: 'sensitive', closingSlash: true })('/reset/')).toBe(true)
+    expect(compilePattern('/reset', { pathCase: 'sensitive', closingSlash: true })('/reset/x')).toBe(false)
+    expect(compilePattern('/health', { pathCase: 'sensitive', closingSlash: false })('/health/')).toBe(false)
+  })
+  it('ignores the case of any alphabet where the portal does', () => {
+    const matches = compilePattern('/über/**', { pathCase: 'insensitive', closingSlash: false })
+    for (const path of ['/%C3%BCber/x', '/%C3%9Cber/x', '/%C3%9CBER']) expect([path, matches(path)]).toEqual([path, true])
+  })
+  it('ignores case where the portal does', () =>
+    expect(compilePattern('/Admin/**', { pathCase: 'insensitive', closingSlash: false })('/ADMIN/x')).toBe(true))
 })
 
 describe('which route applies', () => {
   const matched = (pattern: string, more: Partial<Route> = {}) => ({
     route: route(pattern, more),
-    matches: compilePattern(pattern, 'sensitive'),
+    matches: compilePattern(pattern, { pathCase: 'sensitive', closingSlash: false }),
   })
   const find = compileFindRoute(
     [matched('/a/**', { methods: new Set(['GET']) }), matched('/a/**', { access: 'blocked' }), matched('/**')],

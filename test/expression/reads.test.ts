@@ -56,6 +56,10 @@ describe('what an expression reads', () => {
     '$spread()',
     'function($x) { $$ }',
     '$[hd = "x"]',
+    '($k := $keys; not ("suspended" in $k()))',
+    '($s := $string; $contains($s(), "suspended"))',
+    '$map([1], $spread)',
+    '(function()<x-:x>{ 1 })()',
   ])('is everything for %s', (source) => {
     const reads = readsOf(source)
     expect(reads.everything).toBe(true)

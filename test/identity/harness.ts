@@ -9,6 +9,7 @@ import type { AuthenticationEvent, Fields, Log } from '../../src/log.ts'
 import type {
   Answer,
   AuthOutcome,
+  Generation,
   Identified,
   Identity,
   Instant,
@@ -16,6 +17,8 @@ import type {
   LoginStart,
   Portal,
   Provider,
+  ProviderAsking,
+  ProviderStatus,
   RequestView,
   Route,
   Session,
@@ -109,6 +112,10 @@ export class ScriptedProvider implements Provider {
   keep: Json | undefined
   endsAt: Instant | undefined
   claims: Readonly<Record<string, Json>> = {}
+  /** Instead of what everybody is like. */
+  about: Partial<Identity> = {}
+  asking?: ProviderAsking
+  status?: () => ProviderStatus
   logoutUrl?: string
   recognize?: (request: RequestView) => AuthOutcome | Promise<AuthOutcome>
   #nonce = 0
@@ -141,7 +148,8 @@ export class ScriptedProvider implements Provider {
       const [subject = '', nonce] = (new URLSearchParams(back.query).get('code') ?? '').split('.')
       if (nonce !== (flow as { nonce: string }).nonce)
         return { kind: 'rejected', reason: 'sign-in-failed', detail: 'nonce mismatch' }
-      const identity = identityOf(subject, { provider: this.name, claims: { ...identityOf(subject).claims, ...this.claims } })
+      const claims = { ...identityOf(subject).claims, ...this.claims }
+      const identity = identityOf(subject, { provider: this.name, claims, ...this.about })
       return {
         kind: 'identified',
         identity,
@@ -161,6 +169,7 @@ export const rulesOf = (name: string, extra: Partial<SessionRules> = {}): Sessio
   cookieName: `__Host-postern-${name}`,
   idle: 30 * minute,
   lifetime: 480 * minute,
+  idleRequiresSignIn: false,
   cookieAttributes: 'Path=/; HttpOnly; SameSite=Lax; Secure',
   ...extra,
 })
@@ -173,6 +182,8 @@ export function portalOf(name: string, providers: readonly Provider[], extra: Pa
     path: '/',
     upstream: new URL('http://127.0.0.1:1'),
     providers,
+    secondFactors: [],
+    conditions: new Map(),
     routes: [],
     session: rulesOf(name),
     preserveHost: true,
@@ -184,7 +195,9 @@ export function portalOf(name: string, providers: readonly Provider[], extra: Pa
     healthPath: '/',
     healthTimeout: 1000,
     redirectUris: new Map(
-      providers.filter(({ login }) => login).map((provider) => [provider.name, `${origin}${basePath}/callback/${provider.name}`]),
+      [...providers, ...(extra.secondFactors ?? []).map(({ provider }) => provider)]
+        .filter(({ login }) => login)
+        .map((provider) => [provider.name, `${origin}${basePath}/callback/${provider.name}`]),
     ),
     admit: () => ({ allowed: true, reason: 'allowed', rule: '' }),
     ...extra,
@@ -196,6 +209,7 @@ export const routeOf = (extra: Partial<Route> = {}): Route => ({
   access: 'authenticated',
   preflight: 'judge',
   extendsSession: true,
+  hasOwnRules: false,
   encodedSlash: 'refuse',
   judge: () => ({ verdict: { allowed: true, reason: 'allowed', rule: '' }, headers: [] }),
   ...extra,
@@ -219,6 +233,7 @@ export interface WorldOptions {
   readonly clock?: TestClock
   readonly memory?: FlowMemory
   readonly revocations?: Revocations
+  readonly findRoute?: Generation['findRoute']
 }
 
 export function worldOf(portals: readonly Portal[], options: WorldOptions = {}): World {
@@ -242,6 +257,7 @@ export function worldOf(portals: readonly Portal[], options: WorldOptions = {}):
     clock: clock.read,
     memory,
     onSignIn,
+    ...(options.findRoute ? { findRoute: options.findRoute } : {}),
   })
   return { clock, log, portals: byName, sealer, revocations, keeper, identify, signIn, memory, counts }
 }

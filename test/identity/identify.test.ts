@@ -3,7 +3,18 @@ import { PosternError } from '../../src/errors.ts'
 import { createIdentify } from '../../src/identity/identify.ts'
 import type { SessionKeeper } from '../../src/identity/session.ts'
 import type { AuthOutcome, Identified, Provider, RequestView } from '../../src/types.ts'
-import { accountOf, Browser, identityOf, minute, portalOf, requestOf, routeOf, ScriptedProvider, worldOf } from './harness.ts'
+import {
+  accountOf,
+  Browser,
+  identityOf,
+  minute,
+  portalOf,
+  requestOf,
+  routeOf,
+  rulesOf,
+  ScriptedProvider,
+  worldOf,
+} from './harness.ts'
 
 /** Recognizes whoever the header with its name holds. */
 const recognizing = (name: string, outcome?: (who: string) => AuthOutcome): Provider => ({
@@ -150,8 +161,36 @@ describe('a session', () => {
     await browser.signIn('home', 'anna')
     browser.world = worldOf([portalOf('home', [new ScriptedProvider('OTHER')])], { clock: before.clock })
     const known = await browser.who('home')
-    expect(known).toEqual({ outcome: { kind: 'absent' }, cookies: [expect.stringMatching(/^__Host-postern-home=; .*Max-Age=0/)] })
-    expect(browser.cookies('home.company.com')).toBe('')
+    expect(known).toEqual({ outcome: { kind: 'absent' }, cookies: [] })
+  })
+
+  it('of a group is nobody at the portal that does not list its provider, and stays for the one that does', async () => {
+    const session = rulesOf('group')
+    const home = portalOf('home', [play], { session })
+    const under = portalOf('under', [new ScriptedProvider('OTHER')], { session, origin: home.origin, path: '/under' })
+    const factor = portalOf('factor', [new ScriptedProvider('OTHER')], {
+      session,
+      origin: home.origin,
+      path: '/factor',
+      secondFactors: [{ provider: play, after: 'OTHER' }],
+    })
+    const world = worldOf([home, under, factor])
+    const browser = new Browser(world)
+    await browser.signIn('home', 'anna')
+    expect(await browser.who('under', routeOf(), '/under')).toEqual({ outcome: { kind: 'absent' }, cookies: [] })
+    expect((await browser.who('factor', routeOf(), '/factor')).outcome.kind).toBe('absent')
+    expect(accountOf(await browser.who('home'))).toBe('anna@company.com')
+    await browser.open('https://home.company.com/_postern/logout', { portal: 'under' })
+    expect((await browser.who('home')).outcome.kind).toBe('absent')
+  })
+
+  it('of a group opens every portal that lists its provider', async () => {
+    const session = rulesOf('group')
+    const home = portalOf('home', [play], { session })
+    const under = portalOf('under', [play], { session, origin: home.origin, path: '/under' })
+    const browser = new Browser(worldOf([home, under]))
+    await browser.signIn('home', 'anna')
+    expect(accountOf(await browser.who('under', routeOf(), '/under'))).toBe('anna@company.com')
   })
 
   it('is renewed on a route that extends it, and only there', async () => {
@@ -165,13 +204,32 @@ describe('a session', () => {
     expect(accountOf(await browser.who('home'))).toBe('anna@company.com')
   })
 
-  it('that ran out leaves a stranger, and one deletion', async () => {
+  it('that ran out leaves a stranger who is known to have been somebody, until they sign out', async () => {
     const world = worldOf([portalOf('home', [play])])
     const browser = new Browser(world)
     await browser.signIn('home', 'anna')
     world.clock.pass(30 * minute)
-    expect((await browser.who('home')).cookies).toHaveLength(1)
-    expect((await browser.who('home')).cookies).toEqual([])
+    for (const _ of [1, 2]) {
+      const known = await browser.who('home')
+      expect(known).toMatchObject({ outcome: { kind: 'absent' }, cookies: [], expired: { identity: { subject: 'anna' } } })
+      expect(known.session).toBeUndefined()
+    }
+    await browser.open('https://home.company.com/_postern/logout')
+    expect(browser.cookies('home.company.com')).toBe('')
+    expect((await browser.who('home')).expired).toBeUndefined()
+  })
+
+  it('that was ended before it ran out is nobody at all', async () => {
+    const world = worldOf([portalOf('home', [play])])
+    const browser = new Browser(world)
+    await browser.signIn('home', 'anna')
+    const cookies = browser.cookies('home.company.com').split('; ')
+    await browser.open('https://home.company.com/_postern/logout')
+    browser.take('home.company.com', cookies)
+    world.clock.pass(31 * minute)
+    const known = await browser.who('home')
+    expect(known.expired).toBeUndefined()
+    expect(known.cookies).toHaveLength(1)
   })
 
   it('that cannot be read now is unavailable, not nobody; a bug is still a bug', async () => {

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { PosternError } from '../../src/errors.ts'
 import { createSealer } from '../../src/identity/seal.ts'
+import { wentIdle } from '../../src/identity/session.ts'
 import type { SessionStore } from '../../src/identity/session-store.ts'
 import { createCookieStore } from '../../src/identity/stores/cookie.ts'
+import type { Session } from '../../src/types.ts'
 import { identityOf, keyA, minute, noon } from './harness.ts'
 
-import { headerFor, headerOf, isDeletion, keeperOf, request, rules } from './keeper.ts'
+import { headerFor, headerOf, keeperOf, request, rules } from './keeper.ts'
 
 describe('time', () => {
   it('ends a session that was idle, and says so', async () => {
@@ -14,8 +16,9 @@ describe('time', () => {
     expect((await keeper.find(header, rules, noon + 30 * minute - 1)).session).toBeDefined()
     const over = await keeper.find(header, rules, noon + 30 * minute)
     expect(over.session).toBeUndefined()
-    expect(over.expired).toBe(true)
-    expect(over.cookies.every(isDeletion)).toBe(true)
+    expect(over.expired?.identity).toEqual(identityOf('anna'))
+    expect(over.cookies).toEqual([])
+    expect(wentIdle(over.expired as Session)).toBe(true)
   })
 
   it('ends a session for good, however busy it was', async () => {
@@ -31,6 +34,8 @@ describe('time', () => {
       if (found.cookies.length > 0) header = headerOf(found.cookies)
     }
     expect(now).toBe(noon + 480 * minute)
+    const { expired } = await keeper.find(request(header), rules, now)
+    expect(wentIdle(expired as Session)).toBe(false)
     expect(ends).toBe(noon + 480 * minute)
   })
 

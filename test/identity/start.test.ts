@@ -94,6 +94,7 @@ describe('start', () => {
           cookieName: 'c',
           idle: 1e6,
           lifetime: 1e6,
+          idleRequiresSignIn: false,
           cookieAttributes: 'Path=/; SameSite=None; Secure; HttpOnly',
         },
       },

@@ -13,6 +13,7 @@ export function recordOf(extra: Partial<SessionRecord> = {}): SessionRecord {
     endsAt: noon + 3_600_000,
     keep: { idToken: 'eyJ.x.y', sid: 's1' },
     providerSession: 'p1',
+    factors: { FIDO: noon },
     ...extra,
   }
 }

@@ -57,6 +57,13 @@ describe('the health listener', () => {
     for (const path of ['/metrics', '/healthz', '/readyz', '/config', '/sessions'])
       expect([path, (await wire(postern.port, get(path))).status]).toEqual([path, 403])
   })
+  it('shows no stack trace for a broken address', async () => {
+    for (const url of [postern.healthUrl, postern.adminUrl]) {
+      const answer = await fetch(`${url}/readyz/%ff`)
+      expect([400, 404]).toContain(answer.status)
+      expect(await answer.text()).not.toMatch(/node_modules|at /)
+    }
+  })
   it('counts requests by portal, decision and status', async () => {
     await signedIn()
     const text = await (await fetch(`${postern.healthUrl}/metrics`)).text()

@@ -16,10 +16,12 @@ export interface Lies {
   readonly answer?: (parameters: URLSearchParams) => void
   /** Instead of the token endpoint's answer. */
   readonly token?: Trouble
+  /** How the token endpoint answers, instead of JSON. */
+  readonly tokenAs?: 'form'
   /** Laid over the token endpoint's JSON. */
   readonly tokenAnswer?: Readonly<Record<string, unknown>>
   readonly jwks?: Trouble
-  readonly userinfo?: Trouble | { readonly claims: Readonly<Record<string, unknown>> }
+  readonly userinfo?: Trouble | { readonly claims: Readonly<Record<string, unknown>> } | { readonly text: string }
 }
 export type Trouble = 'error-500' | 'hang' | 'garbage' | 'html' | 'redirect' | 'bomb' | 'break' | 'unauthorized'
 export interface CrookedProvider {
@@ -28,6 +30,8 @@ export interface CrookedProvider {
   discovery: Record<string, unknown>
   /** Instead of the discovery document. */
   discoveryTrouble: Trouble | undefined
+  /** The token endpoint refuses under 200, as GitHub does. */
+  errorsUnder200: boolean
   /** Method and path of each request. */
   readonly asked: string[]
   /** Bodies of the token requests, in order. */
@@ -77,19 +81,24 @@ export async function startCrookedProvider(options: CrookedOptions): Promise<Cro
       const issued = codes.get(body.get('code') ?? '')
       codes.delete(body.get('code') ?? '')
       const wrong = wrongRequest(body, request.headers.authorization, issued, options)
+      if (wrong && crooked.errorsUnder200) return json(response, 200, { error: wrong, error_description: 'secret words' })
       if (wrong || !issued) return json(response, wrong === 'invalid_client' ? 401 : 400, { error: wrong ?? 'invalid_grant' })
       lastLies = issued.lies
       if (issued.lies.token) return inTrouble(issued.lies.token, response)
       const accessToken = randomUUID()
       accessTokens.set(accessToken, issued)
       const idToken = await sign(issued, issuer, options, keys)
-      json(response, 200, { access_token: accessToken, token_type: 'Bearer', id_token: idToken, ...issued.lies.tokenAnswer })
+      const answer = { access_token: accessToken, token_type: 'Bearer', id_token: idToken, ...issued.lies.tokenAnswer }
+      if (issued.lies.tokenAs === 'form') form(response, answer)
+      else json(response, 200, answer)
     },
     '/userinfo': async (request, response) => {
       const issued = accessTokens.get((request.headers.authorization ?? '').replace('Bearer ', ''))
       if (!issued) return json(response, 401, { error: 'invalid_token' })
       const { userinfo } = issued.lies
       if (typeof userinfo === 'string') return inTrouble(userinfo, response)
+      if (userinfo && 'text' in userinfo)
+        return void response.writeHead(200, { 'content-type': 'application/json' }).end(userinfo.text)
       json(response, 200, { sub: subjectOf(options), ...userinfo?.claims })
     },
   }
@@ -98,6 +107,7 @@ export async function startCrookedProvider(options: CrookedOptions): Promise<Cro
     issuer,
     discovery: {},
     discoveryTrouble: undefined,
+    errorsUnder200: false,
     asked: [],
     tokenRequests: [],
     signIn: (authorizationUrl, lies = {}) => {
@@ -135,7 +145,11 @@ function wrongRequest(
   issued: Issued | undefined,
   options: CrookedOptions,
 ) {
-  if (!isClient(authorization, options)) return 'invalid_client'
+  const posted = authorization === undefined && body.get('client_secret') !== null
+  const isKnown = posted
+    ? body.get('client_id') === options.clientId && body.get('client_secret') === options.clientSecret
+    : isClient(authorization, options)
+  if (!isKnown) return 'invalid_client'
   const challenge = createHash('sha256')
     .update(body.get('code_verifier') ?? '')
     .digest('base64url')
@@ -182,6 +196,12 @@ interface Keys {
 
 function json(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+function form(response: ServerResponse, body: Readonly<Record<string, unknown>>): void {
+  const said = Object.entries(body).filter(([, value]) => value !== undefined)
+  response.writeHead(200, { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' })
+  response.end(new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString())
 }
 
 function inTrouble(trouble: Trouble, response: ServerResponse): void {

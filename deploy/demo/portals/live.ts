@@ -1,7 +1,7 @@
-// A portal that was never modified: a WebSocket that echoes and a clock that is pushed as server-sent events.
-import type { ServerResponse } from 'node:http'
-import { listen, type Running } from '../listen.ts'
-import { Html, html, page } from '../page.ts'
+// A page of a portal that was never modified: a WebSocket that echoes and a clock that is pushed as server-sent events.
+import type { Server, ServerResponse } from 'node:http'
+import { Html, html } from '../page.ts'
+import { type Pages, pathOf, show } from './greeting.ts'
 
 // A variable: the installed bundle has no such package, and a bundler must not look for it.
 const library = 'ws'
@@ -41,23 +41,25 @@ function tick(response: ServerResponse): void {
   response.on('close', () => clearInterval(timer))
 }
 
-/** `/` the page, `/ticker` server-sent events, `/socket` a WebSocket that answers `iv-user: text`. */
-export async function startLive(): Promise<Running> {
+/** `/live` the page, `/ticker` server-sent events. */
+export const live: Pages = (request, response) => {
+  const path = pathOf(request)
+  if (path === '/ticker') tick(response)
+  else if (path === '/live') show(response, 'Live', body)
+  else return false
+  return true
+}
+
+/** `/socket`, a WebSocket that answers `iv-user: text`. Resolves to what ends every socket. */
+export async function startSockets(server: Server): Promise<() => void> {
   const { WebSocketServer } = await import(library)
-  const running = await listen((request, response) => {
-    if (request.url === '/ticker') return tick(response)
-    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
-    response.end(page('Live', body))
-  })
-  const sockets = new WebSocketServer({ server: running.server, path: '/socket' })
+  const sockets = new WebSocketServer({ server, path: '/socket' })
   sockets.on('connection', (socket: Socket, request: { headers: Record<string, string> }) => {
     socket.on('error', () => socket.terminate())
     socket.on('message', (data: Buffer) => socket.send(`${request.headers['iv-user']}: ${data}`))
   })
-  const close = async () => {
+  return () => {
     for (const socket of sockets.clients) socket.terminate()
     sockets.close()
-    await running.close()
   }
-  return { port: running.port, close }
 }

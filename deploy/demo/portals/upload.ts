@@ -1,9 +1,9 @@
-// A portal that was never modified: takes a file, by form or by fetch, and says how large it is and its SHA-256.
+// Pages of a portal that was never modified: takes a file, by form or by fetch, and says how large it is and its SHA-256.
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import { listen, type Running } from '../listen.ts'
-import { Html, html, page } from '../page.ts'
+import { Html, html } from '../page.ts'
+import { type Pages, pathOf, show } from './greeting.ts'
 
 const formLimit = 64 * 1024 * 1024
 
@@ -52,33 +52,30 @@ const body = html`<form method="post" action="/form" enctype="multipart/form-dat
 ${script}`
 
 function showReceipt(response: ServerResponse, receipt: Receipt | undefined): void {
-  response.writeHead(receipt ? 200 : 400, { 'content-type': 'text/html; charset=utf-8' })
   const told = receipt
     ? html`<table><tr><th scope="row">file</th><td>${receipt.name}</td></tr><tr><th scope="row">bytes</th><td>${receipt.size}</td></tr>
 <tr><th scope="row">SHA-256</th><td>${receipt.sha256}</td></tr></table>`
     : html`<p>That was no file of at most 64 MiB.</p>`
-  response.end(page('Received', html`${told}<p><a href="/">Another one</a></p>`))
+  show(response, 'Received', html`${told}<p><a href="/upload">Another one</a></p>`, receipt ? 200 : 400)
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://upload.localhost')
-  if (url.pathname === '/form' && request.method === 'POST') return showReceipt(response, await receiveForm(request))
-  if (url.pathname === '/raw' && request.method === 'PUT') {
-    const receipt = await receive(request, url.searchParams.get('name') ?? '')
-    response.writeHead(200, { 'content-type': 'application/json' })
-    return void response.end(JSON.stringify(receipt))
-  }
-  response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
-  response.end(page('Upload', body))
+async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method === 'POST') return showReceipt(response, await receiveForm(request))
+  const { searchParams } = new URL(request.url ?? '/', 'http://client.localhost')
+  const receipt = await receive(request, searchParams.get('name') ?? '')
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(receipt))
 }
 
-/** `POST /form` (multipart, field `file`) and `PUT /raw?name=` (any size). */
-export function startUpload(): Promise<Running> {
-  return listen((request, response) => {
-    answer(request, response).catch(() => {
-      // Cut off half way, or no form at all: there is nothing to say about such a file.
-      if (response.headersSent) response.destroy()
-      else showReceipt(response, undefined)
-    })
+/** `/upload` the page, `POST /form` (multipart, field `file`) and `PUT /raw?name=` (any size). */
+export const upload: Pages = (request, response) => {
+  const asked = `${request.method} ${pathOf(request)}`
+  if (asked === 'GET /upload') return show(response, 'Upload', body)
+  if (asked !== 'POST /form' && asked !== 'PUT /raw') return false
+  take(request, response).catch(() => {
+    // Cut off half way, or no form at all: there is nothing to say about such a file.
+    if (response.headersSent) response.destroy()
+    else showReceipt(response, undefined)
   })
+  return true
 }

@@ -1,14 +1,15 @@
 // What cannot be right between the keys of a portal, between portals, and between portals and providers.
 import { isLoopbackHost } from '../../addresses.ts'
 import { compileNames, fold } from '../../header-names.ts'
-import { nearest } from '../did-you-mean.ts'
 import type { Path } from '../positions.ts'
 import type { Reading } from '../reading.ts'
-import type { Config, PortalConfig, ProviderConfig } from '../schema.ts'
-import { findPublicUrl, hostOf } from '../uris.ts'
+import type { Config, PortalConfig } from '../schema.ts'
+import { findPublicUrl, hostOf, isSignIn } from '../uris.ts'
+import { checkGroups } from './check-groups.ts'
+import { checkPortalProviders, hasLogin } from './check-portal-providers.ts'
 import { refuseTwins } from './check-providers.ts'
 import { checkRoutes } from './check-routes.ts'
-import { warnOfPlainHttp } from './check-server.ts'
+import { warnOfPlainHttp, warnOfWideRange } from './check-server.ts'
 
 export function checkPortals(config: Config, reading: Reading): void {
   refuseTwins(
@@ -21,11 +22,13 @@ export function checkPortals(config: Config, reading: Reading): void {
     const path = ['portals', index]
     checkAddress(portal, path, config, reading)
     checkUpstream(portal, path, config, reading)
-    checkProviderNames(portal, path, config, reading)
+    checkPortalProviders(portal, path, config, reading)
     checkHeaders(portal, path, reading)
     checkTimes(portal, path, config, reading)
-    checkRoutes(portal, path, reading)
+    checkEnforceLocal(portal, path, reading)
+    checkRoutes(portal, path, config, reading)
   }
+  checkGroups(config, reading)
   checkCallbacks(config, reading)
 }
 
@@ -40,11 +43,6 @@ function refuseSamePlace(config: Config, { problems }: Reading): void {
     seen.add(place)
   }
 }
-
-const hasLogin = (portal: PortalConfig, config: Config): boolean =>
-  providersOf(portal, config).some(({ protocol }) => protocol === 'OIDC')
-const providersOf = (portal: PortalConfig, { providers }: Config): readonly ProviderConfig[] =>
-  providers.filter(({ name, enabled }) => enabled && portal.providers.includes(name))
 
 function checkAddress(portal: PortalConfig, path: Path, config: Config, reading: Reading): void {
   const { problems } = reading
@@ -95,51 +93,6 @@ function checkUpstream(portal: PortalConfig, path: Path, config: Config, { probl
     problems.error([...path, 'upstreamTls', cert === undefined ? 'cert' : 'key'], 'is missing', 'give cert and key together')
 }
 
-function checkProviderNames(portal: PortalConfig, path: Path, config: Config, reading: Reading): void {
-  const { problems } = reading
-  for (const [index, name] of portal.providers.entries()) {
-    const at = [...path, 'providers', index]
-    const provider = config.providers.find((one) => one.name === name)
-    if (portal.providers.indexOf(name) < index) problems.error(at, 'stands in the list already', 'take one of them away')
-    else if (provider && !provider.enabled)
-      problems.error(at, `the provider ${reading.show(at, name)} is disabled`, 'write enabled: true there, or take it away here')
-    else if (!provider && !namesAreUnsure(reading, config.providers.length)) {
-      problems.error(at, `there is no provider ${reading.show(at, name)}`, suggestion(at, name, config, reading))
-    }
-  }
-  checkWhoGetsIn(portal, path, reading)
-  const webseal = providersOf(portal, config).find(
-    (provider) => provider.protocol === 'WEBSEAL' && provider.onMissing === 'login',
-  )
-  if (webseal && !hasLogin(portal, config))
-    problems.warning(
-      [...path, 'providers'],
-      'has onMissing: login at WEBSEAL but no provider to sign in with',
-      'add an OIDC provider, or write onMissing: deny',
-    )
-}
-
-/** Names that could not be read may be the very ones that are looked for. */
-const namesAreUnsure = ({ problems }: Reading, count: number): boolean =>
-  problems.isSettled(['providers']) ||
-  Array.from({ length: count }, (_, index) => ['providers', index, 'name']).some((path) => problems.isSettled(path))
-
-function suggestion(path: Path, name: string, { providers }: Config, reading: Reading): string {
-  const printable = providers.filter((_, index) => !reading.isFromReference(['providers', index, 'name'])).map((one) => one.name)
-  const meant = reading.isFromReference(path) ? undefined : nearest(name, printable)
-  if (meant) return `did you mean ${meant}?`
-  return printable.length === 0 ? 'add it to providers' : `write one of ${printable.join(', ')}`
-}
-
-function checkWhoGetsIn(portal: PortalConfig, path: Path, { problems }: Reading): void {
-  const asksNobody = portal.routes.some(
-    ({ path: pattern, access, methods }) =>
-      pattern === '/**' && methods === undefined && (access === 'public' || access === 'blocked'),
-  )
-  if (portal.providers.length === 0 && !asksNobody)
-    problems.error([...path, 'providers'], 'names no provider, so nobody could ever get in', 'write providers: [NAME]')
-}
-
 const kindOf = compileNames([])
 /** Names that only Postern or the connection may set. */
 const unsettable = new Set(['hop', 'rebuilt', 'override', 'host', 'cookie', 'framing'])
@@ -173,12 +126,29 @@ function checkTimes(portal: PortalConfig, path: Path, config: Config, { problems
     problems.warning([...path, 'session'], 'idle is longer than lifetime', 'make idle the shorter one')
 }
 
+function checkEnforceLocal({ enforceLocal }: PortalConfig, path: Path, reading: Reading): void {
+  if (enforceLocal === false) return
+  const at = [...path, 'enforceLocal']
+  for (const [index, range] of (enforceLocal.from ?? []).entries()) warnOfWideRange(range, [...at, 'from', index], reading)
+  const { until } = enforceLocal
+  if (until !== undefined && until <= reading.now)
+    reading.problems.warning([...at, 'until'], 'is over: nothing is enforced any more', 'take enforceLocal away')
+  else
+    reading.problems.warning(
+      at,
+      "is in force: the portal's own sign-in answers, and this one asks nobody",
+      until === undefined
+        ? 'take it away when the provider is back, or give it an until'
+        : 'take it away when the provider is back',
+    )
+}
+
 /** An answer to a callbackUrl elsewhere never reaches us. */
 function checkCallbacks(config: Config, { problems }: Reading): void {
   if (addressesAreUnsure(config, problems)) return
   const hosts = config.portals.flatMap((portal) => (findPublicUrl(portal, config) === undefined ? [] : [hostOf(portal, config)]))
   for (const [index, provider] of config.providers.entries()) {
-    if (provider.protocol !== 'OIDC' || provider.callbackUrl === undefined || !provider.enabled) continue
+    if (!isSignIn(provider) || provider.callbackUrl === undefined || !provider.enabled) continue
     const { hostname } = new URL(provider.callbackUrl)
     if (!hosts.some((host) => answersFor(host, hostname)))
       problems.warning(

@@ -2,7 +2,7 @@
 import { domainToASCII } from 'node:url'
 import { z } from 'zod'
 import { ruleList } from './rule-reference.ts'
-import { block, flag, headerName, name, origin, pathPrefix, pem, someTime, text } from './values.ts'
+import { block, flag, headerName, instant, name, origin, pathPrefix, pem, range, someTime, text } from './values.ts'
 
 /** Decoded by every canonical path, so that a pattern with one of them would match nothing. */
 const needless = /%(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e|[01][0-9a-f]|7f|5c|3b|25)/i
@@ -48,6 +48,22 @@ const routeSchema = z.strictObject({
     .prefault('judge')
     .describe('`forward`: CORS preflights go to the portal without identity, cookies or body.'),
   extendsSession: flag.prefault(true).describe('`false`: polling that keeps nobody signed in.'),
+  reauthenticate: z
+    .union([z.enum(['session', 'every']), someTime], {
+      error: 'is no measure of how often people sign in → write session, every, or a length of time: 15m',
+    })
+    .prefault('session')
+    .describe('How old the sign-in may be, counted from `auth_time`. `every`: asked for each page.'),
+  acr: z
+    .exactOptional(text.regex(/^\S*$/, 'is more than one word → write the one acr that the provider must reach'))
+    .describe('Strength of sign-in that the provider must have asserted.'),
+  providers: z
+    .exactOptional(
+      z
+        .array(name, { error: 'must be a list of provider names → write [PLAY]' })
+        .min(1, 'names no provider, so nobody could pass → name one, or leave the key out'),
+    )
+    .describe("Of the portal's providers those whose people may pass. Default: all."),
   encodedSlash: z.enum(['refuse', 'allow']).prefault('refuse').describe('`allow`: `%2F` may stand in the path.'),
 })
 
@@ -72,6 +88,51 @@ const upstreamTls = z.strictObject({
   serverName: z.exactOptional(text).describe('Name expected in the certificate.'),
 })
 
+/** A provider of a portal: always, on a condition, or as a second factor. */
+export interface ProviderReference {
+  readonly name: string
+  /** JSONata; must be exactly `true`. */
+  readonly when?: string
+  /** Second factor for people of this provider. */
+  readonly after?: string
+}
+const providerReference = z.union(
+  [
+    name.transform((value): ProviderReference => ({ name: value })),
+    z
+      .strictObject({
+        name: name.describe('The provider.'),
+        when: z
+          .exactOptional(block)
+          .describe('JSONata. Alone it reads the request only; beside `after` also the first person. Must be exactly `true`.'),
+        after: z
+          .exactOptional(name)
+          .describe('Second factor: people of that provider are asked here too, and stay who they are.'),
+      })
+      .transform((value): ProviderReference => value),
+  ],
+  { error: 'is no provider → write its name, or {name, when} or {name, after}' },
+)
+
+const flagOrTimes = z
+  .union(
+    [
+      flag.transform((value): EnforceLocal => (value ? {} : false)),
+      z.strictObject({
+        from: z
+          .exactOptional(
+            z.array(range).min(1, 'holds no address, so that it would hold for nobody → name one, or leave the key out'),
+          )
+          .describe('For these client addresses. Default: for all.'),
+        until: z.exactOptional(instant).describe('When it ends by itself.'),
+      }),
+    ],
+    { error: 'is neither true, false nor {from, until} → write true, or { from: [10.0.0.0/8], until: 2030-01-31T18:00:00Z }' },
+  )
+  .prefault(false)
+/** Break-glass; `{}` holds for all and without an end. `until`: epoch milliseconds. */
+export type EnforceLocal = false | { readonly from?: readonly string[]; readonly until?: number }
+
 /** Exact host, `*.company.com`, or `*`. Output: lower case, no trailing dot. */
 const host = z
   .string()
@@ -95,9 +156,9 @@ export const portalSchema = z.strictObject({
   upstream: origin.describe('Where the application listens. No path.'),
   upstreamTls: z.exactOptional(upstreamTls).describe('For an https `upstream`.'),
   providers: z
-    .array(name, { error: 'must be a list of provider names → write [PLAY]' })
+    .array(providerReference, { error: 'must be a list of provider names → write [PLAY]' })
     .prefault([])
-    .describe('Names, in the order in which they are asked.'),
+    .describe('In the order in which they are asked: names, `{name, when}`, `{name, after}`.'),
   rules: ruleList.describe('Hold on every route of this portal.'),
   headers: z
     .record(headerName, headerValue)
@@ -115,6 +176,8 @@ export const portalSchema = z.strictObject({
     .strictObject({
       idle: z.exactOptional(someTime).describe('Default: `session.idle`.'),
       lifetime: z.exactOptional(someTime).describe('Default: `session.lifetime`.'),
+      idleRequiresSignIn: z.exactOptional(flag).describe('Default: `session.idleRequiresSignIn`.'),
+      group: z.exactOptional(name).describe('Portals of one host with the same group share one session.'),
     })
     .prefault({})
     .describe('Times of this portal.'),
@@ -135,5 +198,8 @@ export const portalSchema = z.strictObject({
     .enum(['enforce', 'warn'])
     .prefault('enforce')
     .describe('`warn`: rules are logged, not enforced; nobody passes a sign-in.'),
+  enforceLocal: flagOrTimes.describe(
+    "Break-glass: the portal's own sign-in answers, identity headers are stripped, blocked routes are open.",
+  ),
   routes: z.array(routeSchema).prefault([]).describe('First match wins; no match: `access: authenticated`.'),
 })

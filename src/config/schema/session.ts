@@ -1,6 +1,6 @@
 // The `session` section: how long a sign-in lasts and what the cookie looks like.
 import { z } from 'zod'
-import { someTime, text } from './values.ts'
+import { flag, someTime, text } from './values.ts'
 
 const isKey = (value: string): boolean => /^[A-Za-z0-9_-]{43}=?$/.test(value) && Buffer.from(value, 'base64url').length === 32
 
@@ -20,6 +20,9 @@ export const sessionSchema = z.strictObject({
     .describe('base64url of 32 bytes each. The first seals, all open: rotation signs nobody out.'),
   idle: someTime.prefault('30m').describe('A session ends after this long without a request.'),
   lifetime: someTime.prefault('8h').describe('A session ends after this long in any case.'),
+  idleRequiresSignIn: flag
+    .prefault(false)
+    .describe('`true`: whoever was signed out for idleness is really asked by the provider, not waved through.'),
   claims: z.array(text).prefault([]).describe('Keep only these claims in the session. Empty: all.'),
   cookie: z
     .strictObject({

@@ -1,5 +1,6 @@
 // The kinds of value a configuration is made of, each checked and brought into the unit the program uses.
 // Messages say `what is wrong → what to write instead` and never repeat the value: it may have come from a secret.
+import { domainToASCII } from 'node:url'
 import { z } from 'zod'
 import { isLoopbackHost, parseRange } from '../../addresses.ts'
 
@@ -58,7 +59,7 @@ export const name = z
     /^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$/,
     'is no name → use letters, digits, dot, underscore, blank and hyphen, starting with a letter or digit, at most 64',
   )
-  .regex(/\S$/, 'ends in a blank → take the blank away')
+  .regex(/^$|\S$/, 'ends in a blank → take the blank away')
   .meta({ id: 'name', description: 'Letters, digits, `.`, `_`, `-` and blanks; at most 64.' })
 
 /** Header field name, RFC 9110 section 5.1. */
@@ -142,6 +143,22 @@ export const pathPrefix = z
 
 /** PEM text, or the name of a file that holds it (read by load.ts). Output: PEM text. */
 export const pem = block.meta({ id: 'pem', description: 'PEM text, or the name of a file that holds it.' })
+
+/** `company.com`, or `*.company.com` for one label more. Output: lower case, IDN as punycode. */
+export const emailDomain = z
+  .string()
+  .regex(/^(\*\.)?[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*$/u, 'is no domain → write company.com or "*.company.com", without @')
+  .transform((value) => (value.startsWith('*.') ? `*.${domainToASCII(value.slice(2))}` : domainToASCII(value)))
+  .meta({ id: 'domain', description: 'The domain of e-mail addresses: `company.com`, or `"*.company.com"` for one label more.' })
+
+const instantAdvice = 'is no moment with its zone → write for example 2030-01-31T18:00:00Z'
+/** ISO 8601 with seconds optional and a zone. Output: epoch milliseconds. */
+export const instant = z
+  .string({ error: instantAdvice })
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/, instantAdvice)
+  .refine((value) => !Number.isNaN(Date.parse(value)), instantAdvice)
+  .transform((value) => Date.parse(value))
+  .meta({ id: 'instant', description: 'A moment with its zone: `2030-01-31T18:00:00Z`, `2030-01-31T18:00+01:00`.' })
 
 /** One text or a list of them. Output: a list. */
 export const oneOrMore = z

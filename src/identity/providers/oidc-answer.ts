@@ -50,7 +50,8 @@ function deniedBy(code: string, description: string | undefined): AuthOutcome {
   return { kind: 'rejected', reason: 'sign-in-denied', detail }
 }
 
-function* chainOf(error: unknown): Generator<Error> {
+/** An error and its causes, the outermost first. */
+export function* chainOf(error: unknown): Generator<Error> {
   let one = error
   for (let depth = 0; depth < 8 && one instanceof Error; depth++) {
     yield one

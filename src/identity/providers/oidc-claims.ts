@@ -41,8 +41,13 @@ export interface ClaimOptions {
   readonly requireVerifiedEmail: boolean
 }
 
-/** `claims` as joinClaims gives them, `iss` and `sub` checked; `now` in epoch milliseconds. */
-export async function identityOf(claims: Claims, options: ClaimOptions, now: Instant): Promise<AuthOutcome> {
+/** `claims` as joinClaims gives them; `who` is checked by whoever calls; `now` in epoch milliseconds. */
+export async function identityOf(
+  claims: Claims,
+  options: ClaimOptions,
+  now: Instant,
+  who: { readonly issuer: string; readonly subject: string } = { issuer: String(claims['iss']), subject: String(claims['sub']) },
+): Promise<AuthOutcome> {
   const unverified = emailTrouble(claims, options.requireVerifiedEmail)
   if (unverified) return { kind: 'rejected', reason: 'email-not-verified', detail: unverified }
   const account = await options.account.of(claims).catch(() => undefined)
@@ -50,8 +55,7 @@ export async function identityOf(claims: Claims, options: ClaimOptions, now: Ins
   if (missing) return { kind: 'rejected', reason: 'account-missing', detail: missing }
   const identity: Identity = {
     provider: options.name,
-    issuer: String(claims['iss']),
-    subject: String(claims['sub']),
+    ...who,
     account: foldAccount(String(account), options.accountCase),
     ...textOf('name', claims['name']),
     ...textOf('email', claims['email']),
@@ -63,9 +67,9 @@ export async function identityOf(claims: Claims, options: ClaimOptions, now: Ins
   return { kind: 'identified', identity }
 }
 
-/** Some providers write the boolean as text. */
+/** Some providers write the boolean as text; Google's older userinfo has the words the other way round. */
 function emailTrouble(claims: Claims, required: boolean): string | undefined {
-  const verified = claims['email_verified'] ?? undefined
+  const verified = claims['email_verified'] ?? claims['verified_email'] ?? undefined
   if (verified === undefined) return required ? 'email_verified is absent' : undefined
   return verified === true || verified === 'true' ? undefined : 'email_verified is not true'
 }

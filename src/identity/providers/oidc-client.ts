@@ -10,9 +10,11 @@ import {
   type CustomFetch,
   customFetch,
   enableNonRepudiationChecks,
+  getJwksCache,
   None,
   PrivateKeyJwt,
   type ServerMetadata,
+  setJwksCache,
 } from 'openid-client'
 
 export interface ClientOptions {
@@ -24,21 +26,25 @@ export interface ClientOptions {
   readonly clientKeyId?: string
 }
 
+export interface Client {
+  /** One per metadata object, so that the key set it has fetched stays known. */
+  for(metadata: ServerMetadata): Promise<Configuration>
+  /** Of one exchange, with calls of its own. */
+  once(metadata: ServerMetadata, ask: CustomFetch): Promise<Configuration>
+}
+
 /**
- * Returns the configuration for what the provider says of itself: one per metadata object, so that the key set it has
- * fetched stays known. `timeout` in milliseconds, per call. Throws TypeError where secret or key do not fit.
+ * The configuration for what the provider says of itself. `timeout` in milliseconds, per call. Throws TypeError where secret or
+ * key do not fit.
  */
-export function createClient(
-  options: ClientOptions,
-  context: { readonly ask: CustomFetch; readonly timeout: number },
-): (metadata: ServerMetadata) => Promise<Configuration> {
+export function createClient(options: ClientOptions, context: { readonly ask: CustomFetch; readonly timeout: number }): Client {
   if (options.clientId === '') throw new TypeError('clientId is empty')
   const authentication = clientAuthentication(options)
   let kept: { readonly metadata: ServerMetadata; readonly configuration: Promise<Configuration> } | undefined
 
-  const build = async (metadata: ServerMetadata) => {
+  const build = async (metadata: ServerMetadata, ask: CustomFetch) => {
     const configuration = new Configuration(metadata, options.clientId, {}, await authentication())
-    configuration[customFetch] = context.ask
+    configuration[customFetch] = ask
     configuration.timeout = context.timeout / 1000
     // which addresses may be http was decided when they were read
     allowInsecureRequests(configuration)
@@ -46,10 +52,19 @@ export function createClient(
     enableNonRepudiationChecks(configuration)
     return configuration
   }
-  return (metadata) => {
-    if (kept?.metadata !== metadata) kept = { metadata, configuration: build(metadata) }
-    return kept.configuration
+  return {
+    for: (metadata) => {
+      if (kept?.metadata !== metadata) kept = { metadata, configuration: build(metadata, context.ask) }
+      return kept.configuration
+    },
+    once: build,
   }
+}
+
+/** The key set that `from` has fetched is known to `to`. */
+export function shareKeys(from: Configuration, to: Configuration): void {
+  const keys = getJwksCache(from)
+  if (keys) setJwksCache(to, keys)
 }
 
 /** RFC 6749 section 2.3.1 wants Basic; openid-client's own default is the body. */

@@ -1,11 +1,12 @@
 // Where the provider is: read when first needed, healed by the next request after a failure, refreshed behind people's backs.
 import type { CustomFetch, ServerMetadata } from 'openid-client'
-import { isLoopbackHost } from '../../addresses.ts'
 import { PosternError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Clock, Instant, ProviderStatus } from '../../types.ts'
 import { logSafe } from './account.ts'
+import { secureUrl } from './endpoint-url.ts'
 import { Unreachable } from './oidc-fetch.ts'
+import { tenantPlace, type Vendor, vendorOf, wholeIssuer } from './vendor.ts'
 
 export interface EndpointOptions {
   readonly name: string
@@ -17,8 +18,12 @@ export interface EndpointOptions {
   readonly userinfoEndpoint?: string
   readonly endSessionEndpoint?: string
   readonly userinfo: 'auto' | 'always' | 'never'
+  readonly vendor?: Vendor
+  readonly allowedTenants?: readonly string[]
 }
 export interface Endpoints {
+  /** Nothing is discovered: that they are known does not say that anybody is there. */
+  readonly byHand: boolean
   /** The same object until the provider moves. Throws PosternError('provider-unavailable'). */
   current(): Promise<ServerMetadata>
   status(): ProviderStatus
@@ -35,6 +40,7 @@ export function createEndpoints(
   context: { readonly clock: Clock; readonly log: Log; readonly ask: CustomFetch; readonly timeout: number },
 ): Endpoints {
   const byHand = handWritten(options)
+  refuseEveryTenant(options)
   const from = discoveryUri(options)
   if (from === undefined && !isComplete(byHand)) {
     throw new TypeError('issuer or discoveryUri is needed, or issuer, authorizationEndpoint, tokenEndpoint and jwksUri together')
@@ -69,6 +75,7 @@ export function createEndpoints(
   }
 
   return {
+    byHand: from === undefined,
     current: async () => {
       if (!known) return askOnce()
       // what is known serves on while the provider is asked again, and stays where it cannot be
@@ -107,10 +114,10 @@ const places = Object.keys(names) as Place[]
 
 function handWritten(options: EndpointOptions): Partial<ServerMetadata> {
   const written: Record<string, string> = {}
-  if (options.issuer !== undefined) written['issuer'] = secure(options.issuer, 'issuer')
+  if (options.issuer !== undefined) written['issuer'] = secureUrl(options.issuer, 'issuer')
   for (const place of places) {
     const url = options[names[place]]
-    if (url !== undefined) written[place] = secure(url, names[place])
+    if (url !== undefined) written[place] = secureUrl(url, names[place])
   }
   return written
 }
@@ -120,19 +127,16 @@ const isComplete = (metadata: Partial<ServerMetadata>): boolean =>
 
 /** Four hand-written addresses need no discovery, unless it is asked for by name. */
 function discoveryUri(options: EndpointOptions): string | undefined {
-  if (options.discoveryUri !== undefined) return secure(options.discoveryUri, 'discoveryUri')
+  if (options.discoveryUri !== undefined) return secureUrl(options.discoveryUri, 'discoveryUri')
   if (options.issuer === undefined || isComplete(handWritten(options))) return undefined
-  return `${options.issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`
+  const place = options.issuer.replace(/\/+$/, '').replace(tenantPlace, 'organizations')
+  return `${place}/.well-known/openid-configuration`
 }
 
-/** RFC 8252 section 8.3 tolerates http on loopback only. */
-function secure(text: string, key: string): string {
-  const url = URL.parse(text)
-  if (!url) throw new TypeError(`${key} is not a URL`)
-  const plain = url.protocol === 'http:' && isLoopbackHost(url.hostname)
-  if (url.protocol !== 'https:' && !plain) throw new TypeError(`${key} must be https (http on loopback only)`)
-  if (url.username || url.password || url.hash) throw new TypeError(`${key} must not hold a user name, a password or a fragment`)
-  return text
+/** Such an issuer signs for everybody who has any tenant. */
+function refuseEveryTenant(options: EndpointOptions): void {
+  const all = wholeIssuer(options.issuer ?? '', vendorOf(options)).includes(tenantPlace)
+  if (all && !options.allowedTenants?.length) throw new TypeError('issuer is for every tenant: allowedTenants is needed')
 }
 
 /** OpenID Connect Discovery 1.0 section 4, from whatever address the operator wrote. */
@@ -156,9 +160,10 @@ async function discover(uri: string, ask: CustomFetch, timeout: number): Promise
 
 /** What is written by hand wins. Everything used is checked here, once. */
 function complete(options: EndpointOptions, found: Record<string, unknown>, byHand: Partial<ServerMetadata>): ServerMetadata {
-  const said = found['issuer'] ?? byHand.issuer
-  if (typeof said !== 'string' || said.includes('{')) throw new Unreachable('the discovery document names no single issuer')
-  if (options.issuer !== undefined && URL.parse(said)?.href !== URL.parse(options.issuer)?.href) {
+  const vendor = vendorOf(options)
+  const said = issuerIn(found['issuer'] ?? byHand.issuer, options)
+  const written = options.issuer === undefined ? undefined : wholeIssuer(options.issuer, vendor)
+  if (written !== undefined && URL.parse(said)?.href !== URL.parse(written)?.href) {
     throw new Unreachable(`the provider calls itself ${logSafe(said, 200)}, the configuration ${options.issuer}`)
   }
   const metadata: ServerMetadata = { ...found, ...byHand, issuer: said }
@@ -172,10 +177,18 @@ function complete(options: EndpointOptions, found: Record<string, unknown>, byHa
   return { ...metadata, id_token_signing_alg_values_supported: usable(metadata.id_token_signing_alg_values_supported) }
 }
 
+/** The issuer, or the pattern of one per tenant where it is known whose people may come. */
+function issuerIn(said: unknown, options: EndpointOptions): string {
+  const issuer = typeof said === 'string' ? wholeIssuer(said, vendorOf(options)) : '{}'
+  const fixed = options.allowedTenants?.length ? issuer.replace(tenantPlace, '') : issuer
+  if (/[{}]/.test(fixed)) throw new Unreachable('the discovery document names no single issuer')
+  return issuer
+}
+
 function checkPlace(metadata: ServerMetadata, place: Place): void {
   if (metadata[place] === undefined) return
   try {
-    secure(String(metadata[place]), place)
+    secureUrl(String(metadata[place]), place)
   } catch (error) {
     throw new Unreachable(error instanceof Error ? error.message : `${place} cannot be used`, { cause: error })
   }

@@ -6,10 +6,11 @@ import {
   randomNonce,
   randomPKCECodeVerifier,
 } from 'openid-client'
-import type { Json, LoginStart, LoginStep } from '../../types.ts'
+import type { Instant, Json, LoginStart, LoginStep } from '../../types.ts'
+import { claimsToAsk, type Demands, demandsIn, demandsOf, maxAgeToAsk } from './demands.ts'
+import { plainPrompt, type Vendor } from './vendor.ts'
 
 export interface RequestOptions {
-  readonly scope: string
   readonly authorizationParameters?: Readonly<Record<string, string>>
   readonly prompt?: string
   /** Seconds. */
@@ -33,10 +34,17 @@ export const reservedParameters: ReadonlySet<string> = new Set([
   'max_age',
 ])
 
+/** Throws TypeError where the operator's parameters would undo a check. */
+export function refuseReserved({ authorizationParameters }: RequestOptions): void {
+  const reserved = Object.keys(authorizationParameters ?? {}).find((name) => reservedParameters.has(name))
+  if (reserved) throw new TypeError(`authorizationParameters must not set ${reserved}`)
+}
+
 /** What must be known again when the person comes back. Sealed by whoever calls. */
-export interface Flow {
+export interface Flow extends Demands {
   readonly nonce: string
   readonly verifier: string
+  /** Seconds. */
   readonly maxAge?: number
 }
 
@@ -45,37 +53,68 @@ export const maxAgeOf = ({ maxAge }: { readonly maxAge?: number }) => (maxAge ==
 export function flowOf(flow: Json): Flow | undefined {
   const { nonce, verifier, maxAge } = (flow ?? {}) as { readonly [key: string]: Json | undefined }
   if (typeof nonce !== 'string' || typeof verifier !== 'string' || nonce === '' || verifier === '') return undefined
-  return { nonce, verifier, ...(typeof maxAge === 'number' ? { maxAge } : {}) }
+  return { nonce, verifier, ...(typeof maxAge === 'number' ? { maxAge } : {}), ...demandsIn(flow) }
 }
 
 /** The way to the provider, and what to remember. */
 export async function authorization(
-  options: RequestOptions,
+  options: RequestOptions & { readonly scope: string },
   configuration: Configuration,
   start: LoginStart,
+  at: { readonly now: Instant; readonly vendor?: Vendor | undefined },
 ): Promise<LoginStep> {
-  const maxAge = start.maxAge ?? options.maxAge
-  const flow = { nonce: randomNonce(), verifier: randomPKCECodeVerifier(), ...(maxAge === undefined ? {} : { maxAge }) }
-  const extra = Object.entries(start.extra ?? {}).filter(([name]) => !reservedParameters.has(name))
-  const asked = {
-    prompt: start.prompt ?? options.prompt,
-    acr_values: start.acr ?? options.acrValues,
-    login_hint: start.loginHint,
-    max_age: maxAge === undefined ? undefined : String(maxAge),
-  }
-  const to = buildAuthorizationUrl(configuration, {
-    ...options.authorizationParameters,
-    ...Object.fromEntries(extra),
-    ...Object.fromEntries(Object.entries(asked).filter((entry): entry is [string, string] => entry[1] !== undefined)),
-    response_type: 'code',
+  const demands = demandsOf(start, options.acrValues, at.now)
+  // who was asked since the start is fresh enough, however long they took on the way back
+  const maxAge = start.fresh ? undefined : (start.maxAge ?? options.maxAge)
+  const remembered = maxAge === undefined ? {} : { maxAge }
+  const flow = { nonce: randomNonce(), verifier: randomPKCECodeVerifier(), ...demands, ...remembered }
+  const to = await authorizationUrl(options, configuration, start, {
+    ...wishesOf(options, start, demands, at.vendor),
     scope: withOpenid(options.scope),
+    nonce: flow.nonce,
+    verifier: flow.verifier,
+  })
+  return { show: { kind: 'redirect', to }, flow }
+}
+
+/** What may be wished for without being a check: a later one of the same name wins over the operator's. */
+function wishesOf(
+  options: RequestOptions,
+  start: LoginStart,
+  demands: Demands,
+  vendor: Vendor | undefined,
+): Readonly<Record<string, string | undefined>> {
+  return {
+    prompt: plainPrompt(promptOf(options, start), vendor),
+    max_age: maxAgeToAsk(start, options.maxAge)?.toString(),
+    acr_values: demands.acr,
+    claims: claimsToAsk(demands, vendor, start.extra?.['claims'] ?? options.authorizationParameters?.['claims']),
+  }
+}
+
+export const promptOf = (options: RequestOptions, start: LoginStart): string | undefined =>
+  start.prompt ?? (start.fresh ? 'login' : options.prompt)
+
+/** RFC 6749 section 4.1.1 with PKCE (RFC 7636): always, a provider that does not know it ignores it. */
+export async function authorizationUrl(
+  { authorizationParameters }: RequestOptions,
+  configuration: Configuration,
+  start: LoginStart,
+  { verifier, ...own }: Readonly<Record<string, string | undefined>> & { readonly verifier: string },
+): Promise<string> {
+  const extra = Object.entries(start.extra ?? {}).filter(([name]) => !reservedParameters.has(name))
+  const asked = Object.entries({ login_hint: start.loginHint, ...own })
+  const to = buildAuthorizationUrl(configuration, {
+    ...authorizationParameters,
+    ...Object.fromEntries(extra),
+    ...Object.fromEntries(asked.filter((entry): entry is [string, string] => entry[1] !== undefined)),
+    response_type: 'code',
     redirect_uri: start.callback,
     state: start.state,
-    nonce: flow.nonce,
-    code_challenge: await calculatePKCECodeChallenge(flow.verifier),
+    code_challenge: await calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
   })
-  return { show: { kind: 'redirect', to: to.href }, flow }
+  return to.href
 }
 
 function withOpenid(scope: string): string {

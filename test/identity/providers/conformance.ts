@@ -1,15 +1,17 @@
 // What the house may expect of every provider. A new one calls this and nothing else has to be told what a provider is.
 import { describe, expect, it } from 'vitest'
 import { describe as describeReason } from '../../../src/errors.ts'
-import type { AuthOutcome, Provider, RequestView } from '../../../src/types.ts'
+import type { AuthOutcome, Facts, LoginStart, Provider, RequestView } from '../../../src/types.ts'
 import { requestOf } from './fixtures.ts'
 
 export interface Subject {
+  /** A whole sign-in at a provider that does not tell when it asked the person. */
+  asksNobody?(start: Partial<LoginStart>): Promise<{ readonly outcome: AuthOutcome }>
   readonly provider: Provider
   /** Texts that must never come out of it. */
   readonly secrets: readonly string[]
-  /** A request or a sign-in that identifies somebody. */
-  identify(): Promise<AuthOutcome>
+  /** A request or a sign-in that identifies somebody; absent where it never does. */
+  identify?(): Promise<AuthOutcome>
 }
 
 const oddHeaders: readonly (readonly string[])[] = [
@@ -45,11 +47,14 @@ export function itConforms(name: string, start: () => Promise<Subject> | Subject
       expect(provider.name).not.toBe('')
       expect(provider.label).not.toBe('')
       expect(provider.protocol).toMatch(/^[A-Z][A-Z0-9-]*$/)
-      expect(provider.recognize ?? provider.login).toBeDefined()
+      // LOCAL is only a choice: who somebody is stays between them and the portal
+      if (provider.protocol === 'LOCAL') expect(provider.recognize ?? provider.login ?? provider.asking).toBeUndefined()
+      else expect(provider.recognize ?? provider.login).toBeDefined()
     })
 
     it('identifies somebody whole: issuer, subject, account, a list of groups, a time, and nothing that JSON loses', async () => {
       const { provider, identify } = await start()
+      if (!identify) return
       const outcome = await identify()
       if (outcome.kind !== 'identified') throw new Error(JSON.stringify(outcome))
       const { identity } = outcome
@@ -92,6 +97,22 @@ export function itConforms(name: string, start: () => Promise<Subject> | Subject
       expect(first.show.kind).toBe('redirect')
       expect(JSON.parse(JSON.stringify(first.flow))).toEqual(first.flow)
       expect(first.flow).not.toEqual(second.flow)
+    })
+
+    it('says what it asks with as functions that never reject, and only where people sign in at it', async () => {
+      const { provider } = await start()
+      if (provider.asking) expect(provider.login).toBeDefined()
+      for (const facts of [{}, { claims: null }, { login_hint: '\u0000' }] as unknown as Facts[]) {
+        expect((await provider.asking?.loginHint?.(facts)) ?? '').not.toMatch(/[\u0000-\u001f]/)
+        expect((await provider.asking?.verify?.expected(facts)) ?? '').toBeTypeOf('string')
+      }
+    })
+
+    it('refuses a sign-in that was begun for a person to be asked, where nothing says that one was', async () => {
+      const { provider, asksNobody } = await start()
+      if (!provider.login || !asksNobody) return
+      const { outcome } = await asksNobody({ fresh: true })
+      expect(outcome).toMatchObject({ kind: 'rejected', detail: expect.stringMatching(/auth_time/) })
     })
 
     it('says how it is without a secret, and closes as often as it is told', async () => {

@@ -1,0 +1,128 @@
+// Somebody whom a provider has named: may they enter, and with which session - a new one, a fresher one, or the one they have with
+// a second factor in it. A session is made only at the very end, always under a new id. Knows no flow cookie and no protocol.
+import { PosternError } from '../errors.ts'
+import type { Answer, AuthOutcome, Identity, Instant, Session, Verdict } from '../types.ts'
+import { type Arrival, fail } from './arrival.ts'
+import { choicesOf, rememberChoice } from './chooser.ts'
+import { fingerprintOf, isSameText, troubleWith } from './expectations.ts'
+import type { Expectations, FlowRecord } from './flow.ts'
+import { resumePath } from './kept-request.ts'
+import type { Opening } from './session.ts'
+import { note, redirect, redirection, startPath } from './sign-in-context.ts'
+import { asOf, factorsNamed, isUsable } from './usable.ts'
+
+type Identification = Extract<AuthOutcome, { kind: 'identified' }>
+
+/** Milliseconds: whoever was just signed in when they left for their second factor is so when they are back. */
+const justSignedIn = 10_000
+
+export async function admit(arrival: Arrival, flow: FlowRecord, identified: Identification): Promise<Answer> {
+  const { context, request, portal, provider, now } = arrival
+  const { identity } = identified
+  const { expects = {} } = flow
+  const isFactor = factorsNamed(portal, provider.name).length > 0
+  // made for the one and come back as the other: the configuration has changed meanwhile
+  if (isFactor !== (expects.after !== undefined)) return fail(arrival, 'sign-in-unknown', 'the provider has another part now')
+  const trouble = troubleWith(expects, flow.at, identity, provider)
+  if (trouble) return fail(arrival, trouble.reason, trouble.detail, { account: identity.account })
+  const { session } = await context.keeper.find(request, portal.session, now)
+  return isFactor ? addFactor(arrival, flow, identity, session) : admitFirst(arrival, expects, identified, session)
+}
+
+/** Whoever was signed in before is not any more, admitted or not: a completed sign-in replaces them (CVE-2026-34454). */
+async function admitFirst(
+  arrival: Arrival,
+  expects: Expectations,
+  identified: Identification,
+  before: Session | undefined,
+): Promise<Answer> {
+  const { context, request, portal, provider, now, returnTo } = arrival
+  if (!(await isUsable(arrival, provider))) {
+    const others = { status: 403, choices: await choicesOf(arrival, provider.name) }
+    return fail(arrival, 'provider-not-enough', 'it may not be used for this page, or from here', others)
+  }
+  const identity = context.keeper.trim(identified.identity)
+  const verdict = await portal.admit(identity, asOf(request, portal, returnTo), now)
+  if (!verdict.allowed) return turnAway(arrival, before, identity, verdict)
+  const { endsAt, keep } = identified
+  const own = { ...(endsAt === undefined ? {} : { endsAt }), ...(keep === undefined ? {} : { keep }) }
+  const goesOn = before && isSteppingUp(expects, before, identity) ? continuing(before, endsAt) : {}
+  // the claims that are not kept may still say which session at the provider this is
+  return enter(arrival, identified.identity, before, { ...own, ...goesOn })
+}
+
+/** The one who was signed in has come back, fresher or stronger. */
+const isSteppingUp = ({ person }: Expectations, { identity: known, local }: Session, identity: Identity): boolean =>
+  person !== undefined && !local && fingerprintOf(known) === person && known.provider === identity.provider
+
+/** Asking again makes nobody's session longer than it was, and takes no second factor away. */
+const continuing = (before: Session, endsAt = Number.POSITIVE_INFINITY): Opening => ({
+  endsAt: Math.min(before.endsAt, endsAt),
+  ...(before.factors ? { factors: before.factors } : {}),
+})
+
+/** The session stays the first person's; that it was they who showed the factor is what `verify` or the account says. */
+async function addFactor(arrival: Arrival, flow: FlowRecord, identity: Identity, before: Session | undefined): Promise<Answer> {
+  const { context, request, portal, provider, now, returnTo, wish } = arrival
+  const { after = '', person } = flow.expects ?? {}
+  const factor = factorsNamed(portal, provider.name).find((candidate) => candidate.after === after)
+  if (!factor || !before || before.local || before.identity.provider !== after) {
+    const signIn = startPath(context.basePath, after, returnTo, wish)
+    return fail(arrival, 'sign-in-expired', `nobody is signed in with ${after} any more`, { signIn })
+  }
+  const { account } = before.identity
+  if (fingerprintOf(before.identity) !== person)
+    return fail(arrival, 'other-person', 'somebody else has signed in meanwhile', { account: identity.account })
+  if (!provider.asking?.verify && !isSameText(identity.account, account))
+    return fail(arrival, 'other-person', 'the second factor names another account', { account: identity.account })
+  const verdict = await factor.admit?.(context.keeper.trim(identity), asOf(request, portal, returnTo), now)
+  if (verdict && !verdict.allowed) return fail(arrival, verdict.reason, whyOf(verdict), explanation(verdict, identity))
+  return enter(arrival, before.identity, before, withFactor(before, provider.name, flow.at, now))
+}
+
+function withFactor(before: Session, name: string, begunAt: Instant, now: Instant): Opening {
+  const { createdAt, endsAt, keep, providerSession, factors = {} } = before
+  const wasNew = factors[name] === undefined && begunAt - createdAt < justSignedIn
+  return {
+    endsAt,
+    ...(wasNew ? {} : { createdAt }),
+    ...(keep === undefined ? {} : { keep }),
+    ...(providerSession === undefined ? {} : { providerSession }),
+    factors: { ...factors, [name]: now },
+  }
+}
+
+async function enter(arrival: Arrival, identity: Identity, before: Session | undefined, opening: Opening): Promise<Answer> {
+  const { context, request, portal, provider, now, cookies } = arrival
+  const { account } = identity
+  try {
+    const replacing = { ...opening, request, ...(before ? { replaces: before } : {}) }
+    const opened = await context.keeper.open(identity, portal.session, now, replacing)
+    note(context, request, portal, provider, { result: 'Success', message: redirection(provider), account })
+    const remembered = identity.provider === provider.name ? rememberChoice(portal, provider) : []
+    const set = [...cookies, ...opened.cookies, ...remembered]
+    return { ...redirect(portal.origin + landing(arrival), set), provider: provider.name, account }
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.reason !== 'session-too-large') throw error
+    return turnAway(arrival, before, identity, { allowed: false, reason: error.reason, rule: '', detail: error.detail })
+  }
+}
+
+/** The page the person wanted, or what they had typed there. */
+const landing = ({ context, returnTo, wish: { kept } }: Arrival): string =>
+  kept === undefined ? returnTo : resumePath(context.basePath, kept, returnTo)
+
+function turnAway(arrival: Arrival, before: Session | undefined, identity: Identity, verdict: Verdict): Answer {
+  const { context, request, portal, now, cookies } = arrival
+  if (before) context.keeper.end(before, now)
+  const cleared = { ...arrival, cookies: [...cookies, ...context.keeper.clear(request, portal.session)] }
+  return fail(cleared, verdict.reason, whyOf(verdict), explanation(verdict, identity))
+}
+
+const whyOf = ({ detail, rule }: Verdict): string => detail ?? (rule ? `refused by the rule ${rule}` : 'not admitted')
+
+const explanation = ({ message, rule }: Verdict, { account }: Identity) => ({
+  account,
+  ...(message ? { message } : {}),
+  ...(rule ? { rule } : {}),
+})

@@ -1,0 +1,45 @@
+// `/resume/{slot}`: somebody is back from signing in, and what they had typed goes where they had sent it. Owns who may have it
+// back: the same person, at the same portal, once. The portal's own rules are asked when the browser sends it.
+import type { Answer, Identified, Portal, RequestView } from '../types.ts'
+import { type KeptRequest, slotIn } from './kept-request.ts'
+import { returnAddress } from './return-address.ts'
+import { isPrefetch, portalOf, refuse, type SignInContext } from './sign-in-context.ts'
+
+export async function resume(context: SignInContext, request: RequestView, asked: Portal, name: string): Promise<Answer> {
+  if (request.method !== 'GET') return refuse(request, 'method-refused')
+  // whatever only looks must not use it up
+  if (isPrefetch(request) || request.frame) return refuse(request, 'sign-in-needed')
+  const wanted = new URLSearchParams(request.query).get('return')
+  const portal = portalOf(context, asked, wanted)
+  const slot = slotIn(name)
+  const known = await context.identify(request, portal, undefined, context.clock())
+  const kept = slot === undefined ? undefined : await context.kept.take(slot, request, portal.session)
+  const cookies = [...known.cookies, ...(slot === undefined ? [] : context.kept.clear(slot, request, portal.session))]
+  const trouble = whyNot(kept, known, portal)
+  if (!kept || trouble !== undefined || known.outcome.kind !== 'identified') {
+    const { id } = request
+    context.log.server('info', 'what somebody had typed could not be given back', { id, portal: portal.name, why: trouble })
+    return refuse(request, 'kept-request-gone', { page: returnAddress(wanted, portal, context.basePath) }, cookies)
+  }
+  const { provider, account } = known.outcome.identity
+  const page = { name: 'resume' as const, action: kept.target, fields: kept.fields, formTargets: formTargets(context, portal) }
+  return { show: { kind: 'page', page }, cookies, provider, account }
+}
+
+function whyNot(kept: KeptRequest | undefined, { outcome }: Identified, portal: Portal): string | undefined {
+  if (!kept) return 'it is over, was given back before, or belongs to another browser'
+  if (kept.portal !== portal.name) return 'it belongs to another portal'
+  if (outcome.kind !== 'identified') return 'nobody is signed in'
+  const { issuer, subject } = outcome.identity
+  return kept.issuer === issuer && kept.subject === subject ? undefined : 'somebody else signed in'
+}
+
+/**
+ * Content-Security-Policy `form-action` holds for redirections after the form too: what we know of where a portal may lead, and
+ * where our own next sign-in does.
+ */
+function formTargets({ portals }: SignInContext, portal: Portal): readonly string[] {
+  const providers = [...portal.providers, ...portal.secondFactors.map(({ provider }) => provider)]
+  const signIns = providers.map((provider) => provider.status?.().endpoints?.['authorization_endpoint'])
+  return [...[...portals.values()].map(({ origin }) => origin), ...signIns].filter((target) => target !== undefined)
+}

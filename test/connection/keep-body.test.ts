@@ -1,0 +1,51 @@
+import type { IncomingMessage } from 'node:http'
+import { PassThrough } from 'node:stream'
+import { expect, it } from 'vitest'
+import { readBody } from '../../src/connection/keep-body.ts'
+import { largestKept } from '../../src/identity/kept-request.ts'
+
+const arriving = () => new PassThrough() as PassThrough & IncomingMessage
+
+it('reads a body that comes in pieces', async () => {
+  const incoming = arriving()
+  const reading = readBody(incoming, 10_000)
+  incoming.write('a=')
+  incoming.end('1')
+  expect((await reading)?.toString()).toBe('a=1')
+})
+
+it('waits for a slow one as long as it is told to, and throws away what comes later', async () => {
+  const incoming = arriving()
+  incoming.write('a=')
+  expect(await readBody(incoming, 1)).toBeUndefined()
+  incoming.end('x'.repeat(largestKept * 4))
+  await new Promise((ended) => incoming.once('end', ended))
+})
+
+it('stops at the limit, and throws away the rest', async () => {
+  const incoming = arriving()
+  const reading = readBody(incoming, 10_000)
+  incoming.write('x'.repeat(largestKept))
+  incoming.write('x')
+  expect(await reading).toBeUndefined()
+  incoming.end('x'.repeat(largestKept * 4))
+  await new Promise((ended) => incoming.once('end', ended))
+})
+
+it('takes exactly the limit', async () => {
+  const incoming = arriving()
+  const reading = readBody(incoming, 10_000)
+  incoming.end('x'.repeat(largestKept))
+  expect((await reading)?.length).toBe(largestKept)
+})
+
+it('gives up where the client goes away, before or meanwhile', async () => {
+  const before = arriving()
+  before.destroy()
+  expect(await readBody(before, 10_000)).toBeUndefined()
+  const meanwhile = arriving()
+  const reading = readBody(meanwhile, 10_000)
+  meanwhile.write('a=')
+  meanwhile.destroy(new Error('reset'))
+  expect(await reading).toBeUndefined()
+})
