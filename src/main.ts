@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // The command line's front: words in, exit code out. 0 fine, 1 the user's input is wrong, 2 wrong usage, 70 a bug of ours.
 import { parseArgs } from 'node:util'
+import manifest from '../package.json' with { type: 'json' }
+import { nearest } from './config/did-you-mean.ts'
 import { formatProblem } from './config/format-problem.ts'
 import { ConfigError } from './errors.ts'
 
@@ -116,6 +118,9 @@ function noPositionals(command: string, flags: Flags): void {
   if (flags.positionals.length > 0) throw new UsageError(`${command} takes no ${flags.positionals[0]}`)
 }
 
+/** Node's own words for a mistyped option go on for too long. */
+const plainly = (message: string): string => message.split('. To specify')[0] ?? message
+
 const isUsage = (error: unknown): error is Error =>
   error instanceof UsageError ||
   (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
@@ -126,16 +131,25 @@ async function run(argv: readonly string[]): Promise<number> {
     ;(command === undefined ? err : out)(usage)
     return command === undefined ? 2 : 0
   }
+  if (command === '--version' || command === '-v' || command === 'version') {
+    out(manifest.version)
+    return 0
+  }
+  if (args.includes('--help') || args.includes('-h')) {
+    out(usage)
+    return 0
+  }
   const action = commands[command]
   if (!Object.hasOwn(commands, command) || !action) {
-    err(`postern: there is no command ${command}\n\n${usage}`)
+    const meant = nearest(command, Object.keys(commands))
+    err(`postern: there is no command ${command}${meant ? `, did you mean ${meant}?` : ''}\n\n${usage}`)
     return 2
   }
   try {
     return await action(args)
   } catch (error) {
     if (isUsage(error)) {
-      err(`postern: ${error.message}\n\n${usage}`)
+      err(`postern: ${plainly(error.message)}\n\n${usage}`)
       return 2
     }
     if (error instanceof ConfigError) {

@@ -215,6 +215,8 @@ export type Page =
       readonly returnTo: string
       readonly notice?: string
       readonly email?: EmailQuestion
+      /** The one choice is gone to by itself, as a navigation of its own: a form's may not be sent on to another origin. */
+      readonly forward?: true
     }
   | { readonly name: 'refused'; readonly failure: Failure }
   | {

@@ -1,4 +1,5 @@
 // `postern serve` as a process: signals, standard output, exit code.
+import { CannotListen } from '../connection/listen.ts'
 import { standardOutput } from '../log.ts'
 import { serve, UnknownPortal } from './serve.ts'
 
@@ -10,12 +11,10 @@ export async function runServe(config: string, enforceLocal: readonly string[], 
     serving = await serve({ config, env: process.env, destination, ...enforcing(enforceLocal) })
   } catch (error) {
     destination.close()
-    if (
-      error instanceof Error &&
-      'code' in error &&
-      ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND'].includes(String(error.code))
-    ) {
-      err(`postern: cannot listen: ${error.message}  → write another address under server.listen, server.health or server.admin`)
+    if (error instanceof CannotListen) {
+      err(
+        `postern: ${error.message}  → write another address under server.listen, server.health or server.admin, whichever it is`,
+      )
       return 1
     }
     if (error instanceof UnknownPortal) {

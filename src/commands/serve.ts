@@ -204,7 +204,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     )
     opened.push(admin)
   } catch (error) {
-    for (const listening of opened) listening.destroy()
+    for (const listening of opened) {
+      void listening.stopAccepting()
+      listening.destroy()
+    }
     watching?.close()
     throw error
   }
@@ -237,10 +240,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { drainDelay, drain: patience } = config.server.timeouts
     log.server('info', 'stopping: new requests are still served for a moment', { drainDelay })
     await pause(drainDelay)
-    const stopped = people.stopAccepting()
+    // a connection kept alive after its last answer would hold the listener open: close() ends those
+    void people.stopAccepting()
     log.server('info', 'stopping: waiting for running requests', { active: door.active(), drain: patience })
     const patienceOver = new AbortController()
-    await Promise.race([Promise.all([stopped, allGone(door.active, patienceOver.signal)]), pause(patience, patienceOver.signal)])
+    await Promise.race([allGone(door.active, patienceOver.signal), pause(patience, patienceOver.signal)])
     patienceOver.abort()
     if (door.active() > 0) log.server('warn', 'requests were cut', { active: door.active() })
     await close()

@@ -102,11 +102,20 @@ export async function listenForMachines(
   return listen(server, options)
 }
 
+/** The address is taken, not ours, or not allowed. */
+export class CannotListen extends Error {
+  readonly address: string
+  constructor(address: string, cause: Error) {
+    super(`cannot listen on ${address}: ${(cause as NodeJS.ErrnoException).code ?? cause.message}`, { cause })
+    this.address = address
+  }
+}
+
 async function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<Listening> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error) => reject(new CannotListen(`${host}:${port}`, error)))
     server.listen(port, host, () => {
-      server.removeListener('error', reject)
+      server.removeAllListeners('error')
       resolve()
     })
   })

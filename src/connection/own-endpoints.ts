@@ -12,6 +12,7 @@ export interface OwnOutcome {
   readonly reason: string
   readonly provider?: string
   readonly account?: string
+  readonly rule?: string
   readonly detail?: string
 }
 export interface OwnVisit {
@@ -24,6 +25,9 @@ export interface OwnVisit {
 export type OwnEndpoints = (visit: OwnVisit, incoming: IncomingMessage, response: ServerResponse) => void
 
 /** `name`: what stands last in the path, a provider or the place of a kept form. */
+const ruleOf = ({ show }: Answer) =>
+  show.kind === 'page' && show.page.name === 'refused' && show.page.failure.rule ? { rule: show.page.failure.rule } : {}
+
 type Ask = (visit: OwnVisit, name: string) => Promise<Answer>
 
 export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
@@ -58,6 +62,7 @@ export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
       reason: given.words ?? given.reason ?? 'own-endpoint',
       ...(given.provider ? { provider: given.provider } : {}),
       ...(given.account ? { account: given.account } : {}),
+      ...ruleOf(given),
     })
   }
 

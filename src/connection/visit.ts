@@ -176,7 +176,7 @@ export class Visit implements Exchange {
       reason: outcome.failure ?? own?.reason ?? decision?.reason ?? 'internal',
       provider,
       credentials: this.#served.parts.credentials.get(provider) ?? '',
-      rule: decision?.rule ?? '',
+      rule: own?.rule ?? decision?.rule ?? '',
       account: own?.account ?? identity?.account ?? '',
       clientIp: this.#clientAddress(provider) ?? '',
     })

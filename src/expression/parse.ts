@@ -3,6 +3,7 @@ import jsonata from 'jsonata'
 import { parseRange } from '../addresses.ts'
 import { adviceFor } from './advice.ts'
 import { calledName, depthOf, type Node, positionOf, walk } from './ast.ts'
+import { unknownCall } from './called-functions.ts'
 import { type Translation, translate } from './dialect.ts'
 import { ExpressionError, failureOf, type JsonataFailure } from './errors.ts'
 import { compileRegex, LinearRegex } from './regex.ts'
@@ -36,6 +37,14 @@ export function parseExpression(source: string, called = 'the expression'): Pars
   const at = (node: Node) => originOf(positionOf(node))
   if (depthOf(root, deepest) >= deepest) throw tooDeep(called)
   for (const node of walk(root)) refuse(node, at)
+  const unknown = unknownCall(root)
+  if (unknown) {
+    throw new ExpressionError(
+      `there is no function $${unknown.name}`,
+      at(unknown.node),
+      'use a function of JSONata, $inCidr or $emailDomain',
+    )
+  }
   return { root, program, originOf }
 }
 

@@ -24,7 +24,7 @@ export async function chooser(context: SignInContext, request: RequestView, aske
 
   const email = query.get('email')?.trim()
   const home = email === undefined ? undefined : providerOf(email, usable)
-  if (home) return redirect(`${startOf(errand, home)}&login_hint=${encodeURIComponent(email as string)}`)
+  if (home) return sendHome(errand, home, email as string, query.get('form') === '1')
   const straight = usable.length === 1 ? usable[0] : usable.find(({ name }) => name === portal.defaultProvider)
   if (straight && email === undefined && query.get('choose') !== '1') return redirect(startOf(errand, straight))
   const question = emailQuestion(errand, usable, email)
@@ -34,6 +34,18 @@ export async function chooser(context: SignInContext, request: RequestView, aske
     returnTo,
     ...(question ? { email: question } : {}),
   }
+  return { show: { kind: 'page', page }, cookies: [] }
+}
+
+/**
+ * Chromium holds Content-Security-Policy `form-action` against every redirection after a form, the provider's own ones too: whoever
+ * comes from our form gets a page that goes on by itself.
+ */
+function sendHome(errand: Errand, provider: Provider, email: string, isForm: boolean): Answer {
+  const to = `${startOf(errand, provider)}&login_hint=${encodeURIComponent(email)}`
+  if (!isForm) return redirect(to)
+  const choices = choicesAmong(errand, [provider]).map((choice) => ({ ...choice, href: to }))
+  const page = { name: 'chooser' as const, choices, returnTo: errand.returnTo, forward: true as const }
   return { show: { kind: 'page', page }, cookies: [] }
 }
 
@@ -75,7 +87,7 @@ function emailQuestion(
   if (!usable.some(({ asking }) => asking?.domains?.length)) return undefined
   return {
     action: `${context.basePath}/login`,
-    fields: [['return', returnTo], ['choose', '1'], ...wishFields(wish)],
+    fields: [['return', returnTo], ['choose', '1'], ['form', '1'], ...wishFields(wish)],
     ...(typed ? { unknown: typed.slice(0, longestEmail) } : {}),
   }
 }

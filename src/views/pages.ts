@@ -6,7 +6,7 @@ import { type PageSettings, type Rendered, renderDocument, type Sheet } from './
 import { failureHeaders } from './failure-headers.ts'
 import { type Html, html, safeUrl } from './html.ts'
 import type { Icon } from './icons.ts'
-import { buttonIfSafe, choiceList, details, foreign, message, opening } from './parts.ts'
+import { buttonIfSafe, choiceList, details, emailForm, foreign, message, opening } from './parts.ts'
 import { resumeForm } from './resume-form.ts'
 import { type Texts, textsFor } from './texts.ts'
 
@@ -61,8 +61,14 @@ function chooserBody(page: PageNamed<'chooser'>, texts: Texts): Body {
   const purpose = host ? [html`${texts.signInFor} <strong>${foreign(host)}</strong>`] : []
   const content = html`${opening('key', texts.signIn, ...purpose)}
 ${page.notice ? html`<p class="notice" role="status">${message(page.notice)}</p>` : undefined}
-${ways(page.choices, texts)}`
-  return { status: 200, heading: texts.signIn, content }
+${page.email ? emailForm(page.email, texts) : undefined}${ways(page.choices, texts)}`
+  return { status: 200, heading: texts.signIn, content, ...(page.forward ? { headers: onward(page.choices) } : {}) }
+}
+
+/** By itself, and without a script. */
+function onward(choices: readonly Choice[]): readonly string[] {
+  const address = safeUrl(choices[0]?.href)
+  return address ? ['Refresh', `0; url=${address.text}`] : []
 }
 
 function ways(choices: readonly Choice[], texts: Texts): Html {

@@ -1,5 +1,5 @@
 // The pieces pages are made of.
-import type { Choice } from '../types.ts'
+import type { Choice, EmailQuestion } from '../types.ts'
 import { type Content, clip, type Html, html, type SafeUrl, safeUrl } from './html.ts'
 import { type Icon, icon } from './icons.ts'
 import type { Texts } from './texts.ts'
@@ -39,11 +39,23 @@ export function buttonIfSafe(href: string | undefined, content: Content, look: L
 export function choiceList(choices: readonly Choice[], texts: Texts, oneStandsOut: boolean): Html {
   const items = choices.map((choice) => {
     const main = oneStandsOut && choice.trouble === undefined && (choice.isDefault || choices.length === 1)
-    const label = html`<span>${texts.loginWith} ${foreign(choice.label)}</span>`
+    const label = html`<span>${choice.isLocal ? foreign(choice.label) : html`${texts.loginWith} ${foreign(choice.label)}`}</span>`
     const link = buttonIfSafe(choice.href, label, { main }) ?? html`<span class="button off">${label}</span>`
     return html`<li>${link}${choice.trouble === undefined ? undefined : html`<p class="trouble">${message(choice.trouble)}</p>`}</li>`
   })
   return html`<ul>${items}</ul>`
+}
+
+/** Asks for an e-mail address; nothing where the form may not lead to its place. */
+export function emailForm({ action, fields, unknown }: EmailQuestion, texts: Texts): Html | undefined {
+  const address = safeUrl(action)
+  if (!address) return undefined
+  const hidden = fields.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
+  const sorry = unknown && html`<p class="notice" role="status">${texts.emailUnknown} <strong>${foreign(unknown)}</strong></p>`
+  return html`<form class="lead" method="get" action="${address}">${hidden}${sorry || undefined}
+<label for="email">${texts.email}</label>
+<input class="field" id="email" name="email" type="email" autocomplete="email" maxlength="320" required>
+<button class="button main">${texts.emailNext}</button></form>`
 }
 
 /** Names and values; nothing where every value is missing. */

@@ -26,6 +26,7 @@ ul,.actions{display:grid;gap:.75rem;padding:0;list-style:none}
 .button.main{border-color:var(--accent);background:var(--accent);color:var(--on)}
 .button.main:hover{border-color:var(--hover);background:var(--hover)}
 .button.off{color:var(--soft);border-style:dashed;cursor:default;background:none}
+.field{width:100%;min-height:3rem;padding:.625rem 1rem;border:1px solid var(--edge);border-radius:.625rem;background:var(--card);color:var(--text);font:inherit}
 .trouble{margin-top:.375rem;font-size:.875rem;color:var(--warn)}
 dl{display:grid;gap:.75rem;padding-top:1.25rem;border-top:1px solid var(--line)}
 dt{font-size:.875rem}
@@ -33,7 +34,7 @@ dd{font-weight:500}
 footer{display:grid;gap:.25rem;font-size:.875rem;text-align:center}
 footer a{color:inherit}
 code{display:inline-block;font:.8125rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;-webkit-user-select:all;user-select:all}
-a:focus-visible,button:focus-visible{outline:3px solid var(--accent);outline-offset:3px}
+a:focus-visible,button:focus-visible,.field:focus-visible{outline:3px solid var(--accent);outline-offset:3px}
 footer a:focus-visible{border-radius:.25rem}
 .framed{min-height:0;padding:1rem;gap:1rem;justify-content:flex-start}
 @media(max-width:26rem){main{padding:1.5rem 1.25rem}}

@@ -15,6 +15,10 @@ export interface Texts {
   readonly signInFor: string
   readonly signInHow: string
   readonly noWay: string
+  readonly email: string
+  readonly emailNext: string
+  /** Before the address that was typed. */
+  readonly emailUnknown: string
   /** Before the label of a provider. */
   readonly loginWith: string
   readonly signInAgain: string
@@ -49,6 +53,9 @@ const english: Texts = {
   signInFor: 'to continue to',
   signInHow: 'Choose how you want to sign in.',
   noWay: 'No way of signing in is set up here.',
+  email: 'E-mail address',
+  emailNext: 'Next',
+  emailUnknown: 'No sign-in service is known for the address',
   loginWith: 'Login with',
   signInAgain: 'Sign in again',
   startAgain: 'Start again',

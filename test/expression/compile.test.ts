@@ -278,6 +278,24 @@ describe('regular expressions', () => {
   })
 })
 
+describe('a function that is not there', () => {
+  it.each(['$foo(groups) = "a"', '$Lowercase(hd) = "x"', '$count(groups) > 0 and $lenght(hd) > 1'])(
+    'is an error at load: %s',
+    (source) => {
+      expect(() => compileExpression(source, 'rule')).toThrow(/there is no function \$/)
+    },
+  )
+  it.each([
+    '($f := function($x) { $x = "a" }; $f(hd))',
+    '$map(groups, function($g, $i) { $g })',
+    '$inCidr(client_ip, "10.0.0.0/8")',
+    '$exists(hd) and $not(false)',
+    '$reduce([1, 2], function($a, $b) { $a + $b }) = 3',
+  ])('is not one that the expression makes or that exists: %s', (source) =>
+    expect(compileExpression(source, 'value').source).toBe(source),
+  )
+})
+
 describe('anything for a fact', () => {
   const rules = [
     'hd = "company.com"',

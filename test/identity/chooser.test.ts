@@ -83,6 +83,7 @@ describe('home-realm discovery', () => {
       fields: [
         ['return', '/a?b'],
         ['choose', '1'],
+        ['form', '1'],
       ],
     })
     expect(pageOf(await browserOf(providers('A', 'B')).open(login)).email).toBeUndefined()
@@ -117,6 +118,18 @@ describe('home-realm discovery', () => {
     const page = pageOf(await world().browser.open(asked(email)))
     expect(page.choices).toHaveLength(3)
     expect(page.email?.unknown).toBe(email === '' ? undefined : email.slice(0, 320))
+  })
+
+  it('goes on from our form by a page, because a form may lead to no other origin', async () => {
+    const page = pageOf(await world().browser.open(`${asked('anna@company.com')}&form=1&choose=1`))
+    expect(page).toEqual({
+      name: 'chooser',
+      returnTo: '/a',
+      forward: true,
+      choices: [
+        { label: 'PLAY label', href: '/_postern/start/PLAY?return=%2Fa&login_hint=anna%40company.com', isDefault: false },
+      ],
+    })
   })
 
   it('hands the address on to the provider', async () => {

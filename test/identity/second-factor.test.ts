@@ -112,6 +112,7 @@ describe('a second factor', () => {
     const answer = await browser.open(back)
     expect(failureOf(answer)).toMatchObject({ reason: 'sign-in-expired', signIn: '/_postern/start/PLAY?return=%2Fa' })
     expect((await browser.who('home')).outcome.kind).toBe('absent')
+    world.clock.pass(1)
     await browser.signIn('home', 'anna')
     world.clock.pass(25 * minute)
     const late = await browser.goAway('home', 'anna', { provider: 'FIDO' })
@@ -127,6 +128,15 @@ describe('a second factor', () => {
     expect(failureOf(await browser.open(back)).reason).toBe('other-person')
     expect((await browser.who('home')).session?.factors).toBeUndefined()
     expect(accountOf(await browser.who('home'))).toBe('bert@company.com')
+  })
+
+  it('is not given to the same person who has signed in another way meanwhile', async () => {
+    const { browser } = factorWorld()
+    await browser.signIn('home', 'anna')
+    const back = await browser.goAway('home', 'anna', { provider: 'FIDO' })
+    await browser.signIn('home', 'anna', { provider: 'OTHER' })
+    expect(failureOf(await browser.open(back)).reason).toBe('sign-in-expired')
+    expect((await browser.who('home')).session?.factors).toBeUndefined()
   })
 
   it('has rules of its own, which do not end the session they refuse to strengthen', async () => {

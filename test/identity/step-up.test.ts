@@ -215,7 +215,8 @@ describe('what a provider is asked with', () => {
     play.asking = { passParameters: ['login_hint', 'ui_locales', 'domain_hint', 'prompt', 'acr', 'long', 'lines', 'twice'] }
     const query = `&login_hint=anna&ui_locales=de&state=x&prompt=none&acr=x&long=${'x'.repeat(501)}&lines=a%0Ab&twice=1&twice=2&scope=y`
     await browser.goAway('home', 'anna', { query })
-    expect(play.starts[0]).toMatchObject({ loginHint: 'anna', extra: { ui_locales: 'de' } })
+    expect(play.starts[0]?.loginHint).toBe('anna')
+    expect(play.starts[0]?.extra).toEqual({ ui_locales: 'de' })
     expect(Object.keys(play.starts[0] ?? {}).sort()).toEqual(['callback', 'extra', 'loginHint', 'state'])
   })
 

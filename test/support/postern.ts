@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Serving, serve } from '../../src/commands/serve.ts'
+import { type ServeOptions, type Serving, serve } from '../../src/commands/serve.ts'
 
 export interface LogLine {
   readonly time: string
@@ -35,6 +35,9 @@ export interface PosternOptions {
   /** File name -> text, beside the configuration. */
   readonly files?: Readonly<Record<string, string>>
   readonly now?: number
+  /** Where it listens; default: any free one. */
+  readonly port?: number
+  readonly enforceLocal?: ServeOptions['enforceLocal']
 }
 
 /** Adds free ports under `server:` of a configuration. */
@@ -58,7 +61,7 @@ export async function startPostern(options: PosternOptions): Promise<RunningPost
   const folder = await mkdtemp(join(tmpdir(), 'postern-test-'))
   for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(folder, name), text)
   const file = join(folder, 'postern.yaml')
-  const port = typeof options.configuration === 'function' ? await freePort() : 0
+  const port = options.port ?? (typeof options.configuration === 'function' ? await freePort() : 0)
   const text = typeof options.configuration === 'function' ? options.configuration(port) : options.configuration
   await writeFile(file, withPorts(text, port))
   const chunks: string[] = []
@@ -69,6 +72,7 @@ export async function startPostern(options: PosternOptions): Promise<RunningPost
     destination: { write: (text) => void chunks.push(text) },
     clock: () => time.now,
     watch: false,
+    ...(options.enforceLocal ? { enforceLocal: options.enforceLocal } : {}),
   })
   return {
     ...serving,

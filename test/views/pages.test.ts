@@ -55,6 +55,33 @@ describe('the chooser', () => {
     expect(visibleText(chooser({ returnTo: '/a' }))).not.toContain('to continue')
   })
 
+  it('asks for the e-mail address where it is told to, and says whose it does not know', () => {
+    const email = { action: '/_postern/login', fields: [['return', '/a?b"<']] as const, unknown: 'john@nowhere.com' }
+    const page = chooser({ email })
+    expect(page.body).toMatch(
+      /<form class="lead" method="get" action="\/_postern\/login"><input type="hidden" name="return" value="\/a\?b&quot;&lt;">/,
+    )
+    expect(page.body).toMatch(
+      /<label for="email">[^<]+<\/label>\s*<input [^>]*id="email" name="email" type="email"[^>]* required>/,
+    )
+    expect(visibleText(page)).toContain('No sign-in service is known for the address john@nowhere.com')
+    expect(visibleText(chooser({ email: { ...email, unknown: undefined } }))).not.toContain('No sign-in service')
+    expect(chooser({ email: { ...email, action: 'javascript:alert(1)' } }).body).not.toContain('<form')
+  })
+
+  it("calls the portal's own sign-in by its own words", () => {
+    const page = chooser({ choices: [{ label: 'Use the form', href: '/start', isDefault: false, isLocal: true }] })
+    expect(visibleText(page)).toContain('Use the form')
+    expect(visibleText(page)).not.toContain('Login with')
+  })
+
+  it('goes on by itself where it is told to, to its one choice and nowhere unsafe', () => {
+    const choice = { label: 'PLAY', href: '/_postern/start/PLAY?return=%2Fa', isDefault: false }
+    expect(header(chooser({ choices: [choice], forward: true }), 'Refresh')).toBe('0; url=/_postern/start/PLAY?return=%2Fa')
+    expect(header(chooser({ choices: [choice] }), 'Refresh')).toBeUndefined()
+    expect(header(chooser({ choices: [{ ...choice, href: '//evil.com' }], forward: true }), 'Refresh')).toBeUndefined()
+  })
+
   it('says why one cannot be used, and does not make it stand out', () => {
     const page = chooser({ choices: [{ label: 'PLAY', href: '/start', isDefault: true, trouble: 'Out of order.' }] })
     expect(visibleText(page)).toContain('Out of order.')

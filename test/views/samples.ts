@@ -40,6 +40,16 @@ export function samples(of: PageSettings): Readonly<Record<string, Rendered>> {
       of,
       requestId,
     ),
+    'chooser-email': renderPage(
+      {
+        name: 'chooser',
+        choices: [...choices, { label: "Use the portal's own sign-in", href: start('OWN'), isDefault: false, isLocal: true }],
+        returnTo: '/',
+        email: { action: '/_postern/login', fields: [['return', '/']], unknown: 'john@nowhere.com' },
+      },
+      of,
+      requestId,
+    ),
     'chooser-single': renderPage({ name: 'chooser', choices: choices.slice(1, 2), returnTo: '/' }, of, requestId),
     refused: renderPage({ name: 'refused', failure: refused }, of, requestId),
     'confirm-sign-out': renderPage(

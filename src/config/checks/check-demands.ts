@@ -3,7 +3,7 @@ import { nearest } from '../did-you-mean.ts'
 import type { Path } from '../positions.ts'
 import type { Reading } from '../reading.ts'
 import type { Config, PortalConfig, ProviderConfig, RouteConfig } from '../schema.ts'
-import { firstProvidersOf } from '../uris.ts'
+import { firstProvidersOf, isSignIn } from '../uris.ts'
 import { firstOf } from './check-portal-providers.ts'
 import { namesAreUnsure } from './provider-names.ts'
 
@@ -46,23 +46,22 @@ function meant(name: string, known: readonly string[]): string {
 
 const namesIn = (providers: readonly ProviderConfig[]): string => providers.map(({ name }) => name).join(', ')
 
-/** Only OpenID Connect has `auth_time` and `acr`. */
+/** Only OpenID Connect has `auth_time` and `acr`; a provider of OAuth 2.0 may have them too, a WebSEAL never. */
 function checkWhoCan(route: RouteConfig, portal: PortalConfig, at: Path, config: Config, reading: Reading): void {
-  const all = firstOf(portal, config).filter(
-    ({ name, protocol }) => (route.providers?.includes(name) ?? true) && protocol !== 'LOCAL',
-  )
-  const unable = all.filter(({ protocol }) => protocol !== 'OIDC')
+  const isMeant = ({ name, protocol }: ProviderConfig) => (route.providers?.includes(name) ?? true) && protocol !== 'LOCAL'
+  const all = firstOf(portal, config).filter(isMeant)
+  const doubtful = all.filter(({ protocol }) => protocol !== 'OIDC')
   if (namesAreUnsure(reading, config) || reading.problems.isSettled([...at.slice(0, 2), 'providers'])) return
-  if (all.length === unable.length)
+  if (!all.some(isSignIn))
     reading.problems.error(
       at,
-      'can never be fulfilled: only OIDC providers say when and how strongly they asked a person',
+      'can never be fulfilled: nobody is sent to sign in here, and only a sign-in can be made fresher or stronger',
       'take it away, or add an OIDC provider to the portal',
     )
-  else if (unable.length > 0)
+  else if (doubtful.length > 0)
     reading.problems.warning(
       at,
-      `cannot be fulfilled by people of ${namesIn(unable)}`,
+      `needs a provider that says when and how strongly it asked, which is not known of ${namesIn(doubtful)}`,
       'name the providers of the route as well, or give those people a route of their own',
     )
 }

@@ -50,7 +50,7 @@ function checkLoop(provider: SignInConfig, at: Path, { providers }: Config, { pr
   const chain = chainFrom(provider, providers)
   const isFirst = chain.every(({ name }) => indexOf(name, providers) >= indexOf(provider.name, providers))
   const names = [...chain, provider].map(({ name }) => name).join(', ')
-  if (chain.at(-1)?.fallback === provider.name )
+  if (chain.at(-1)?.fallback === provider.name && isFirst)
     problems.error(at, `comes back to this provider: ${names}`, 'let the last one have no fallback')
 }
 

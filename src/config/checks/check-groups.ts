@@ -51,7 +51,7 @@ function refuseForeignName(group: string, index: number, { portals }: Config, { 
   if (other)
     problems.error(
       ['portals', index, 'session', 'group'],
-      `is the name of the portal ${other.name}, which is not in the group: it would open that one too`,
+      `is the name of the portal ${other.name}, which is not in the group: their cookies would have one name`,
       'give the group another name',
     )
 }

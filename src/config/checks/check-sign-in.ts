@@ -35,16 +35,18 @@ const isByHand = (provider: SignInConfig): boolean =>
   provider.tokenEndpoint !== undefined &&
   provider.jwksUri !== undefined
 
-/** Entra's common issuers sign for every company there is. */
-const anyTenant = /\/\/(login\.microsoftonline\.|sts\.windows\.net)[^/]*\/(common|organizations|consumers|\{tenantid\})(\/|$)/i
-const entra = /\/\/(login\.microsoftonline\.|sts\.windows\.net)/i
+const entraHost = /^(login\.microsoftonline\.|login\.partner\.microsoftonline\.|sts\.windows\.net$)/i
+/** Entra's addresses at which every company there is may sign in. */
+const everyTenant = /^\/(common|organizations|(\{|%7b)tenantid(\}|%7d))(\/|$)/i
 const tenantId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 function checkTenants(provider: OidcConfig, path: Path, { problems }: Reading): void {
   const { allowedTenants, vendor } = provider
-  const isSettled = problems.isSettled([...path, 'allowedTenants'])
+  const isEntra = (address: string | undefined): boolean =>
+    vendor === 'entra' || (vendor === undefined && entraHost.test(URL.parse(address ?? '')?.hostname ?? ''))
   for (const key of ['issuer', 'discoveryUri'] as const) {
-    if (allowedTenants.length === 0 && !isSettled && anyTenant.test(provider[key] ?? ''))
+    const isForAll = isEntra(provider[key]) && everyTenant.test(URL.parse(provider[key] ?? '')?.pathname ?? '')
+    if (isForAll && allowedTenants.length === 0 && !problems.isSettled([...path, 'allowedTenants']))
       problems.error(
         [...path, key],
         'accepts people of every tenant there is',
@@ -52,7 +54,7 @@ function checkTenants(provider: OidcConfig, path: Path, { problems }: Reading): 
       )
   }
   if (allowedTenants.length === 0) return
-  if (vendor !== 'entra' && ![provider.issuer, provider.discoveryUri].some((address) => entra.test(address ?? '')))
+  if (!isEntra(provider.issuer) && !isEntra(provider.discoveryUri))
     problems.warning(
       [...path, 'allowedTenants'],
       'is compared with the claim tid, which only Entra is known to have',

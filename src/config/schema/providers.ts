@@ -33,7 +33,7 @@ const common = {
 const ownParameters =
   /^(client_id|response_type|response_mode|redirect_uri|state|nonce|scope|code_challenge|code_challenge_method|request|request_uri|prompt|max_age|acr_values)$/
 /** What Postern's own start address means by its query. */
-const startParameters = /^(return|as|fresh|acr|kept|code|error)$/
+const startParameters = /^(return|as|fresh|acr|kept|home|fell|choose|email|claims|code|error)$/
 const authorizationParameters = z
   .record(
     z

@@ -37,8 +37,10 @@ export function createHealth({ ask, clock, timeout }: { ask: CustomFetch; clock:
   }
   const look = async (url: string): Promise<void> => {
     const signal = AbortSignal.timeout(timeout)
+    const get = { method: 'GET', headers: { accept: 'application/json' }, body: undefined, redirect: 'manual', signal } as const
     try {
-      await watched(url, { method: 'GET', headers: { accept: 'application/json' }, body: undefined, redirect: 'manual', signal })
+      // the first may meet a kept connection that the other side has closed meanwhile
+      await watched(url, get).catch(() => watched(url, get))
     } catch (error) {
       throw unavailable(error instanceof Unreachable ? error.message : 'the provider cannot be asked')
     }

@@ -75,6 +75,8 @@ async function redeemOneOf(party: Party, spellings: Spellings, back: Returned): 
     if (other === undefined || other === metadata.issuer) throw error
     return judge(other)
   })
+  // the pattern of many issuers is nobody's, whoever has signed it
+  if (granted.idToken['iss'] !== spellings.of(granted.idToken)) return failed('unexpected JWT "iss" (issuer) claim value')
   if (said !== null && said !== granted.idToken['iss']) return failed('"iss" of the response is not the ID token\'s')
   return granted
 }
