@@ -68,27 +68,38 @@ export async function keepForm(
   }
 }
 
-/** undefined: too large, too slow, or broken off (CVE-2025-3891). What is still to come is thrown away. */
+/**
+ * undefined: too large, too slow, or broken off (CVE-2025-3891). What is still to come is thrown away.
+ * @param within milliseconds
+ */
 export function readBody(incoming: IncomingMessage, within: number): Promise<Buffer | undefined> {
+  const { socket } = incoming
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let bytes = 0
     const finish = (body: Buffer | undefined) => {
       clearTimeout(timer)
-      incoming.off('data', onData).off('end', onEnd).off('close', onClose)
+      incoming.off('data', onData).off('end', onEnd).off('close', giveUp)
+      socket.off('end', onHalfClosed)
       incoming.resume()
       resolve(body)
     }
+    const giveUp = () => finish(undefined)
     const onData = (chunk: Buffer) => {
       bytes += chunk.length
       chunks.push(chunk)
-      if (bytes > largestKept) finish(undefined)
+      if (bytes > largestKept) giveUp()
     }
     const onEnd = () => finish(Buffer.concat(chunks))
-    const onClose = () => finish(undefined)
-    const timer = setTimeout(onClose, within)
-    incoming.on('data', onData).on('end', onEnd).on('close', onClose).on('error', ignore)
-    if (incoming.destroyed) onClose()
+    // the connection may stay half open for ever: node tells nobody that the body will never be whole
+    const onHalfClosed = () => {
+      if (!incoming.complete) giveUp()
+    }
+    const timer = setTimeout(giveUp, within)
+    incoming.on('data', onData).on('end', onEnd).on('close', giveUp).on('error', ignore)
+    socket.once('end', onHalfClosed)
+    if (incoming.destroyed) giveUp()
+    else if (socket.readableEnded) onHalfClosed()
   })
 }
 

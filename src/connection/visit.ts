@@ -100,6 +100,7 @@ export class Visit implements Exchange {
     keepForm(decision, this.request, this.incoming, kept)
       .then((challenge) => {
         if (this.#response.destroyed) return this.#finish({ status: 499, bytes: 0, failure: 'client-gone' })
+        if (!this.incoming.complete) this.#response.shouldKeepAlive = false
         this.#finish(reply.denied(challenge, this.request, this.#response))
       })
       .catch((error: unknown) => this.#fail(error))

@@ -4,7 +4,9 @@ import { expect, it } from 'vitest'
 import { readBody } from '../../src/connection/keep-body.ts'
 import { largestKept } from '../../src/identity/kept-request.ts'
 
-const arriving = () => new PassThrough() as PassThrough & IncomingMessage
+/** A request as far as its body goes. */
+const arriving = (socket = new PassThrough()) =>
+  Object.assign(new PassThrough(), { socket, complete: false }) as unknown as PassThrough & IncomingMessage
 
 it('reads a body that comes in pieces', async () => {
   const incoming = arriving()
@@ -48,4 +50,18 @@ it('gives up where the client goes away, before or meanwhile', async () => {
   meanwhile.write('a=')
   meanwhile.destroy(new Error('reset'))
   expect(await reading).toBeUndefined()
+})
+
+it('gives up where the client has ended its side in the middle, but not where all was sent before', async () => {
+  const socket = new PassThrough()
+  const half = arriving(socket)
+  half.write('a=')
+  const reading = readBody(half, 10_000)
+  socket.resume().end()
+  expect(await reading).toBeUndefined()
+  expect(await readBody(arriving(socket), 10_000)).toBeUndefined()
+  const whole = arriving(socket)
+  whole.end('a=1')
+  whole.complete = true
+  expect((await readBody(whole, 10_000))?.toString()).toBe('a=1')
 })

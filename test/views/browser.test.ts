@@ -102,7 +102,7 @@ describe('every page', () => {
     const { page } = await visit({})
     for (const name of names) {
       await page.goto(`${server.origin}/${name}`)
-      const actions = await page.locator('a, button').allTextContents()
+      const actions = await page.locator('a, button, input:not([type=hidden])').allTextContents()
       const reached = []
       for (const _ of actions) {
         await page.keyboard.press('Tab')

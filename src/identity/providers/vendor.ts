@@ -62,7 +62,7 @@ export function spellingsOf(issuer: string, vendor: Vendor | undefined): Spellin
   return {
     has: (iss) => iss === issuer || iss === bare,
     of: ({ iss }) => (iss === bare ? bare : issuer),
-    canonical: (iss) => iss,
+    canonical: () => issuer,
   }
 }
 

@@ -29,6 +29,8 @@ export interface WorldOptions {
   readonly callbacks?: (place: Place) => readonly string[]
   readonly files?: (place: Place) => Readonly<Record<string, string>>
   readonly accounts?: Readonly<Record<string, TestAccount>>
+  /** Under `server:`, a line each. */
+  readonly server?: string
   readonly enforceLocal?: PosternOptions['enforceLocal']
 }
 export interface World extends Place {
@@ -41,6 +43,8 @@ export interface World extends Place {
   lastSeen(): Seen
   /** Time passes for everybody: Postern, providers, people. */
   later(minutes: number): void
+  /** Other `providers:` and `portals:` from now on; false where they are wrong. */
+  reconfigure(configuration: string): Promise<boolean>
   authentications(): readonly string[]
   stop(): Promise<void>
 }
@@ -70,14 +74,16 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     fido: `http://127.0.0.1:${fidoPort}`,
     portal: mirror.url,
   }
-  const postern = await startPostern({
-    files: options.files?.(place) ?? {},
-    configuration: `
+  const whole = (configuration: string) => `
 server:
   publicUrl: ${place.url(options.portals[0] ?? 'home')}
+  ${options.server ?? ''}
 session: { keys: [${testKey}]${options.session ? `, ${options.session}` : ''} }
-${options.configuration(place)}
-`,
+${configuration}
+`
+  const postern = await startPostern({
+    files: options.files?.(place) ?? {},
+    configuration: whole(options.configuration(place)),
     port,
     ...(options.enforceLocal ? { enforceLocal: options.enforceLocal } : {}),
   })
@@ -112,6 +118,7 @@ ${options.configuration(place)}
       postern.time.now += minutes * 60_000
       vi.setSystemTime(postern.time.now)
     },
+    reconfigure: (configuration) => postern.reconfigure(whole(configuration)),
     authentications: () =>
       postern.logs.filter(({ log }) => log === 'authentication').map(({ result, message }) => `${result}: ${message}`),
     stop: async () => {
