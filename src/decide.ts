@@ -148,6 +148,7 @@ const granting = (who: Identified, outcome: Identification) => ({
   cookies: who.cookies,
   passThrough: outcome.passThrough ?? nothing,
   endsAt: outcome.endsAt ?? endOf(who.session),
+  session: who.session,
 })
 const endOf = (session: Session | undefined): Instant | undefined => session && Math.min(session.idleUntil, session.endsAt)
 
@@ -208,6 +209,7 @@ interface Granting {
   readonly cookies?: readonly string[]
   readonly passThrough?: readonly string[]
   readonly endsAt?: Instant | undefined
+  readonly session?: Session | undefined
   readonly rule?: string
   readonly detail?: string | undefined
   readonly bare?: boolean
@@ -225,6 +227,7 @@ function grant(portal: Portal, request: RequestView, reason: Reason, what: Grant
     bare: what.bare ?? false,
     consumedAuthorization: consumesAuthorization(portal, request),
     endsAt: what.endsAt,
+    session: what.session,
     rule: what.rule,
     detail: what.detail,
   } as Allow

@@ -105,6 +105,11 @@ const catalogue = {
     title: 'Sign-in refused',
     sentence: 'The sign-in service did not let you in, or the sign-in was cancelled.',
   },
+  'provider-misconfigured': {
+    status: 500,
+    title: 'Something is set up wrong',
+    sentence: 'The sign-in service does not accept this gateway. Trying again will not help: please tell whoever runs it.',
+  },
   // bad requests
   'bad-request': { status: 400, title: 'Bad request', sentence: 'The request could not be understood.' },
   'host-invalid': { status: 400, title: 'Bad request', sentence: 'The request must name exactly one host.' },

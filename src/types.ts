@@ -69,6 +69,8 @@ export interface Session {
   readonly audience: string
   readonly identity: Identity
   readonly createdAt: Instant
+  /** The fingerprint of the provider it came from. */
+  readonly madeBy?: string
   /** Second factors that were shown, provider name -> when. */
   readonly factors?: Readonly<Record<string, Instant>>
   readonly idleUntil: Instant
@@ -122,6 +124,8 @@ export interface Provider {
   readonly login?: Login
   /** What is asked at the start of a sign-in, and of what comes back. Only where there is a `login`. */
   readonly asking?: ProviderAsking
+  /** Of what makes its people who they are: issuer, client, account. A session made under another is nobody. */
+  readonly fingerprint?: string
   /** For `/config` and `check --online`: never throws, never shows a secret. */
   status?(): ProviderStatus
   /** Asks now for what is otherwise asked when first needed (`check --online`). Never throws. */
@@ -248,7 +252,7 @@ export interface Choice {
   readonly href: string
   readonly isDefault: boolean
   /** Why it cannot be used just now. */
-  readonly trouble?: string
+  readonly trouble?: Reason
 }
 /** A refusal or a failure, as a person or a machine is told. */
 export interface Failure {
@@ -421,6 +425,8 @@ export interface Allow extends Decided {
   readonly bare: boolean
   /** When an upgraded connection ends. */
   readonly endsAt?: Instant
+  /** Signed out, it ends an upgraded connection before that. */
+  readonly session?: Session
   readonly passThrough: readonly string[]
   readonly [granted]: true
 }

@@ -2,8 +2,10 @@
 import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { type CompiledGeneration, compile } from '../config/compile.ts'
+import { missingKeysOf } from '../config/incomplete.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { watchFiles } from '../config/reload.ts'
+import type { ProviderConfig } from '../config/schema.ts'
 import { createAdmin } from '../connection/admin.ts'
 import { createHealth } from '../connection/health.ts'
 import { type Listening, listenForMachines, listenForPeople } from '../connection/listen.ts'
@@ -88,9 +90,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     metrics.sessions(() => compiled.sessions())
     for (const warning of from.warnings)
       log.server('warn', `${warning.key}: ${warning.message}`, { file: warning.file, line: warning.line, advice: warning.advice })
-    const providers = from.config.providers.map(
-      (provider) => `${provider.name} (${provider.protocol}, ${provider.enabled ? 'enabled' : 'disabled'})`,
-    )
+    const providers = from.config.providers.map((provider) => `${provider.name} (${provider.protocol}, ${stateOf(provider)})`)
     for (const portal of glassBroken()) {
       log.audit('BREAK-GLASS: the portal answers without this sign-in, identity headers stripped, blocked routes open', {
         generation,
@@ -194,11 +194,12 @@ export async function serve(options: ServeOptions): Promise<Serving> {
         portals,
         problems: () => problems,
         providers: () =>
-          config.providers.map(({ name, protocol, enabled }) => ({
-            name,
-            protocol,
-            enabled,
-            ...withProvider(compiled.providers.get(name)),
+          config.providers.map((provider) => ({
+            name: provider.name,
+            protocol: provider.protocol,
+            enabled: provider.enabled,
+            configuration: stateOf(provider),
+            ...withProvider(compiled.providers.get(provider.name)),
           })),
       }),
     )
@@ -272,6 +273,10 @@ function refuseUnknown(names: ServeOptions['enforceLocal'], { config }: Loaded):
       throw new UnknownPortal(`--enforce-local=${name}: there is no such portal  → write one of ${portals.join(', ')}`)
   }
 }
+
+/** `disabled` is a choice; `not configured` is a provider that could not be enabled as it stands. */
+const stateOf = (provider: ProviderConfig): string =>
+  provider.enabled ? 'enabled' : missingKeysOf(provider).length > 0 ? 'not configured' : 'disabled'
 
 const withProvider = <P>(provider: P | undefined) => (provider === undefined ? {} : { provider })
 

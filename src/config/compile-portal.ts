@@ -94,7 +94,7 @@ export function compilePortal(
     (provider) => provider.default && provider.enabled && firstProvidersOf(config).includes(provider.name),
   )?.name
   const upstreamTls = config.upstreamTls
-  const secondFactors = compileSecondFactors(config, providers)
+  const secondFactors = compileSecondFactors(config, providers, providerRules, metrics)
   const glass = breakGlassOf(config, enforced)
 
   const portal: Portal = {
@@ -175,14 +175,29 @@ function compileConditions(config: PortalConfig): ReadonlyMap<string, Condition>
   )
 }
 
-function compileSecondFactors(config: PortalConfig, providers: ReadonlyMap<string, Provider>): readonly SecondFactor[] {
+function compileSecondFactors(
+  config: PortalConfig,
+  providers: ReadonlyMap<string, Provider>,
+  providerRules: ReadonlyMap<string, readonly Rule[]>,
+  metrics: Metrics,
+): readonly SecondFactor[] {
   return config.providers.flatMap(({ name, after, when }) => {
     const provider = providers.get(name)
     if (after === undefined || !provider) return []
+    const own = providerRules.get(name) ?? []
+    const parts = {
+      portal: config.name,
+      mode: config.mode,
+      providerRules: new Map([[name, own]]),
+      rules: [],
+      onRule: metrics.rule,
+      seenBy: seenBy([provider]),
+    }
     return [
       {
         provider,
         after,
+        ...(own.length === 0 ? {} : { admit: compileAdmit(parts) }),
         ...(when === undefined ? {} : { when: compileCondition(compileExpression(when, 'rule'), config.name, true) }),
       },
     ]

@@ -1,10 +1,10 @@
 // Config -> everything that serves requests. The only place that knows every stage.
+import { hash } from 'node:crypto'
 import { compileRanges } from '../addresses.ts'
 import { createOwnEndpoints } from '../connection/own-endpoints.ts'
 import { createReply } from '../connection/reply.ts'
 import type { Parts } from '../connection/served.ts'
 import { compileFindPortal } from '../destination/find-portal.ts'
-import { compileExpression } from '../expression/compile.ts'
 import { compileNames } from '../header-names.ts'
 import type { FlowMemory } from '../identity/flow.ts'
 import { createIdentify } from '../identity/identify.ts'
@@ -16,7 +16,7 @@ import { createSessionKeeper } from '../identity/session.ts'
 import { createSignIn, type SignIn } from '../identity/sign-in.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Clock, Facts, Generation, Portal, Provider, ProviderAsking, RequestView, Route } from '../types.ts'
+import type { Clock, Generation, Portal, Provider, RequestView, Route } from '../types.ts'
 import { createForwarder } from '../upstream/forward.ts'
 import { claimsRead } from './compile-judge.ts'
 import { type CompiledPortal, compilePortal, compileRules, cookieBase, expressionsOf } from './compile-portal.ts'
@@ -61,6 +61,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
   const keeper = createSessionKeeper({ sealer, claims: config.session.claims, revocations: context.revocations })
   const identify = createIdentify(keeper)
   const { basePath } = config.server
+  const routers = new Map(portals.map(({ portal, findRoute }) => [portal, findRoute] as const))
   const signIn = createSignIn({
     basePath,
     portals: byName,
@@ -70,12 +71,12 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     revocations: context.revocations,
     memory: context.memory,
     kept: context.kept,
+    findRoute: (portal, path, method) => routers.get(portal)?.(path, method),
     log: context.log,
     clock: context.clock,
     onSignIn: context.metrics.signIn,
   })
   const signInPath = compileSignInPath(basePath)
-  const routers = new Map(portals.map(({ portal, findRoute }) => [portal, findRoute] as const))
 
   const generation: Generation = {
     number: context.number,
@@ -105,6 +106,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
       forwarder: createForwarder({
         engine: config.server.engine,
         clock: context.clock,
+        isRevoked: (session) => context.revocations.isRevoked(session),
         timeouts: config.server.timeouts,
         classify: compileNames(
           namesWeSet(config),
@@ -122,10 +124,36 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
 
 function compileProvider(config: ProviderConfig, loaded: Loaded, context: CompileContext): Provider {
   if (config.protocol === 'WEBSEAL') return createProvider(websealOptions(config, loaded.config), context)
-  if (config.protocol === 'LOCAL') return createProvider(config, context)
-  const provider = createProvider(signInOptions(config, loaded, context), context)
-  return Object.assign(provider, { asking: compileAsking(config) })
+  const provider =
+    config.protocol === 'LOCAL'
+      ? createProvider(config, context)
+      : createProvider(signInOptions(config, loaded, context), context)
+  return Object.assign(provider, { fingerprint: fingerprintOf(config) })
 }
+
+/** What makes a provider's people who they are. With another issuer, client or account of the same name they are others. */
+const telling = [
+  'protocol',
+  'issuer',
+  'discoveryUri',
+  'authorizationEndpoint',
+  'tokenEndpoint',
+  'jwksUri',
+  'userinfoEndpoint',
+  'clientId',
+  'subjectAttribute',
+  'accountAttribute',
+  'accountCase',
+  'groupsAttribute',
+  'requireVerifiedEmail',
+  'allowedTenants',
+]
+const fingerprintOf = (config: ProviderConfig): string =>
+  hash(
+    'sha256',
+    JSON.stringify(telling.map((key) => (config as Readonly<Record<string, unknown>>)[key] ?? null)),
+    'base64url',
+  ).slice(0, 12)
 
 function signInOptions(config: SignInConfig, loaded: Loaded, context: CompileContext) {
   const portals = loaded.config.portals.filter((portal) => providerNamesOf(portal).includes(config.name))
@@ -141,26 +169,6 @@ function signInOptions(config: SignInConfig, loaded: Loaded, context: CompileCon
   const egressProxy =
     anyEndpoint === undefined ? undefined : (loaded.config.server.egressProxy ?? context.egressProxy(anyEndpoint))
   return { ...config, wantedClaims: wanted, ...(egressProxy ? { egressProxy } : {}) }
-}
-
-function compileAsking({ domains, passParameters, loginHint, verify, fallback }: SignInConfig): ProviderAsking {
-  return {
-    domains,
-    passParameters,
-    ...(loginHint === undefined ? {} : { loginHint: compileText(loginHint) }),
-    ...(verify === undefined ? {} : { verify: { claim: verify.claim, expected: compileText(verify.equals) } }),
-    ...(fallback === undefined ? {} : { fallback }),
-  }
-}
-
-/** What cannot be evaluated, or is no text, is nothing: no hint is given, nobody is let in. */
-function compileText(source: string): (facts: Facts) => Promise<string | undefined> {
-  const expression = compileExpression(source, 'value')
-  return (facts) =>
-    expression.evaluate(facts).then(
-      (value) => (typeof value === 'string' && value !== '' ? value : undefined),
-      () => undefined,
-    )
 }
 
 /** Nobody named by WebSEAL may sign in where one of its portals offers that; elsewhere the door stays shut. */
@@ -197,8 +205,8 @@ function compileSignInPath(basePath: string): Generation['signInPath'] {
   return (portal, returnTo, ask = {}) => {
     const choices = portal.providers.filter((provider) => provider.login || provider.protocol === 'LOCAL')
     if (choices.length === 0) return undefined
-    const only = choices.length === 1 && !choices[0]?.asking?.domains?.length ? choices[0]?.name : portal.defaultProvider
-    const straight = ask.provider ?? (portal.conditions.size > 0 ? undefined : only)
+    const only = choices.length === 1 && portal.conditions.size === 0 ? choices[0]?.name : undefined
+    const straight = ask.provider ?? only
     const hints = `${ask.fresh ? '&fresh=1' : ''}${ask.acr === undefined ? '' : `&acr=${encodeURIComponent(ask.acr)}`}`
     return `${basePath}/${straight === undefined ? 'login' : `start/${encodeURIComponent(straight)}`}?return=${encodeURIComponent(returnTo)}${hints}`
   }

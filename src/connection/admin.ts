@@ -19,6 +19,8 @@ export interface ProviderEntry {
   readonly name: string
   readonly protocol: string
   readonly enabled: boolean
+  /** enabled, disabled, not configured. */
+  readonly configuration: string
   readonly provider?: Provider
 }
 
@@ -57,10 +59,11 @@ function describeConfiguration(admin: Admin): object {
   return {
     generation: admin.generation(),
     problems: admin.problems(),
-    providers: admin.providers().map(({ name, protocol, enabled, provider }) => ({
+    providers: admin.providers().map(({ name, protocol, enabled, configuration, provider }) => ({
       name,
       protocol,
       enabled,
+      configuration,
       ...(provider?.status ? { status: provider.status() } : {}),
       redirectUris: users(name).flatMap((portal) => portal.redirectUris.get(name) ?? []),
       portals: users(name).map((portal) => portal.name),

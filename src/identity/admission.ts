@@ -45,7 +45,11 @@ async function admitFirst(
   const verdict = await portal.admit(identity, asOf(request, portal, returnTo), now)
   if (!verdict.allowed) return turnAway(arrival, before, identity, verdict)
   const { endsAt, keep } = identified
-  const own = { ...(endsAt === undefined ? {} : { endsAt }), ...(keep === undefined ? {} : { keep }) }
+  const own = {
+    ...madeBy(provider.fingerprint),
+    ...(endsAt === undefined ? {} : { endsAt }),
+    ...(keep === undefined ? {} : { keep }),
+  }
   const goesOn = before && isSteppingUp(expects, before, identity) ? continuing(before, endsAt) : {}
   // the claims that are not kept may still say which session at the provider this is
   return enter(arrival, identified.identity, before, { ...own, ...goesOn })
@@ -54,6 +58,9 @@ async function admitFirst(
 /** The one who was signed in has come back, fresher or stronger. */
 const isSteppingUp = ({ person }: Expectations, { identity: known, local }: Session, identity: Identity): boolean =>
   person !== undefined && !local && fingerprintOf(known) === person && known.provider === identity.provider
+
+const madeBy = (fingerprint: string | undefined): Pick<Opening, 'madeBy'> =>
+  fingerprint === undefined ? {} : { madeBy: fingerprint }
 
 /** Asking again makes nobody's session longer than it was, and takes no second factor away. */
 const continuing = (before: Session, endsAt = Number.POSITIVE_INFINITY): Opening => ({
@@ -85,6 +92,7 @@ function withFactor(before: Session, name: string, begunAt: Instant, now: Instan
   const wasNew = factors[name] === undefined && begunAt - createdAt < justSignedIn
   return {
     endsAt,
+    ...madeBy(before.madeBy),
     ...(wasNew ? {} : { createdAt }),
     ...(keep === undefined ? {} : { keep }),
     ...(providerSession === undefined ? {} : { providerSession }),

@@ -1,7 +1,6 @@
 // Choosing how to sign in: what is offered, in which order, and who is sent straight on. Knows no page and no protocol.
 import { domainToASCII } from 'node:url'
 import { cookieValue } from '../cookies.ts'
-import { describe } from '../errors.ts'
 import type { Answer, Choice, EmailQuestion, Portal, Provider, RequestView, SessionRules } from '../types.ts'
 import { isLocal } from './local.ts'
 import { returnAddress } from './return-address.ts'
@@ -72,7 +71,7 @@ function choicesAmong(errand: Errand, providers: readonly Provider[]): readonly 
       href: startOf(errand, provider),
       isDefault: provider.name === outstanding,
       ...(isLocal(provider) ? { isLocal: true } : {}),
-      ...(isDown ? { trouble: describe('provider-unavailable').sentence } : {}),
+      ...(isDown ? { trouble: 'provider-unavailable' as const } : {}),
     }))
 }
 

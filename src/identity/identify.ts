@@ -132,7 +132,7 @@ function nobody(portal: Portal, { cookies, expired }: Found): Identified {
 function isListed(portal: Portal, session: Session): boolean {
   const name = session.identity.provider
   for (const provider of portal.providers) {
-    if (provider.name === name) return isLocal(provider) === (session.local === true)
+    if (provider.name === name) return provider.fingerprint === session.madeBy && isLocal(provider) === (session.local === true)
   }
   return false
 }

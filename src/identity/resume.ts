@@ -22,7 +22,8 @@ export async function resume(context: SignInContext, request: RequestView, asked
     return refuse(request, 'kept-request-gone', { page: returnAddress(wanted, portal, context.basePath) }, cookies)
   }
   const { provider, account } = known.outcome.identity
-  const page = { name: 'resume' as const, action: kept.target, fields: kept.fields, formTargets: formTargets(context, portal) }
+  const { target: action, fields } = kept
+  const page = { name: 'resume' as const, action, fields, formTargets: formTargets(context, portal, provider) }
   return { show: { kind: 'page', page }, cookies, provider, account }
 }
 
@@ -35,11 +36,13 @@ function whyNot(kept: KeptRequest | undefined, { outcome }: Identified, portal: 
 }
 
 /**
- * Content-Security-Policy `form-action` holds for redirections after the form too: what we know of where a portal may lead, and
- * where our own next sign-in does.
+ * Content-Security-Policy `form-action` holds for redirections after the form too: other portals of this person's provider, which
+ * a portal may lead to, and where our own next sign-in does. Of other portals a person learns nothing.
  */
-function formTargets({ portals }: SignInContext, portal: Portal): readonly string[] {
-  const providers = [...portal.providers, ...portal.secondFactors.map(({ provider }) => provider)]
-  const signIns = providers.map((provider) => provider.status?.().endpoints?.['authorization_endpoint'])
-  return [...[...portals.values()].map(({ origin }) => origin), ...signIns].filter((target) => target !== undefined)
+function formTargets({ portals }: SignInContext, portal: Portal, provider: string): readonly string[] {
+  const knows = ({ providers }: Portal) => providers.some(({ name }) => name === provider)
+  const origins = [...portals.values()].filter(knows).map(({ origin }) => origin)
+  const providers = [...portal.providers, ...portal.secondFactors.map((factor) => factor.provider)]
+  const signIns = providers.map((asked) => asked.status?.().endpoints?.['authorization_endpoint'])
+  return [...origins, ...signIns].filter((target) => target !== undefined)
 }

@@ -15,6 +15,7 @@ export interface SessionRecord {
   readonly providerSession?: string
   readonly factors?: Readonly<Record<string, Instant>>
   readonly local?: true
+  readonly madeBy?: string
 }
 
 export interface SessionStore {

@@ -30,6 +30,8 @@ export interface Opening {
   readonly providerSession?: string
   /** Of somebody who chose the portal's own sign-in. */
   readonly local?: true
+  /** The provider's fingerprint. */
+  readonly madeBy?: string
   /** Pieces of an older, longer session in it are deleted. */
   readonly request?: Pick<RequestView, 'cookies'>
 }
@@ -213,7 +215,7 @@ class Keeper implements SessionKeeper {
     extra: Opening = {},
   ): Promise<{ session: Session; cookies: readonly string[] }> {
     if (extra.replaces) this.end(extra.replaces, now)
-    const { createdAt = now, endsAt = Number.POSITIVE_INFINITY, keep, factors, local } = extra
+    const { createdAt = now, endsAt = Number.POSITIVE_INFINITY, keep, factors, local, madeBy } = extra
     const record: SessionRecord = {
       id: randomBytes(18).toString('base64url'),
       audience: rules.audience,
@@ -225,6 +227,7 @@ class Keeper implements SessionKeeper {
       ...(keep === undefined ? {} : { keep }),
       ...(factors && Object.keys(factors).length > 0 ? { factors } : {}),
       ...(local ? { local } : {}),
+      ...(madeBy === undefined ? {} : { madeBy }),
     }
     const token = await this.#store.write(record)
     const cookies = tokenCookies(token, rules, extra.request?.cookies ?? '')

@@ -51,6 +51,8 @@ export interface Wish {
   /** The provider really asks. */
   readonly fresh?: true
   readonly acr?: string
+  /** To be somebody else than now. */
+  readonly other?: true
   /** Where what the person had typed is kept. */
   readonly kept?: string
 }
@@ -68,14 +70,16 @@ export function wishOf(query: URLSearchParams, portal: Portal): Wish {
   return {
     ...(query.get('fresh') === '1' ? { fresh: true } : {}),
     ...(acr !== null && portal.routes.some(({ freshness }) => freshness?.acr === acr) ? { acr } : {}),
+    ...(query.get('as') === 'other' ? { other: true } : {}),
     ...(kept === undefined ? {} : { kept }),
   }
 }
 
 /** The same as fields of a form or a query. */
-export const wishFields = ({ fresh, acr, kept }: Wish): readonly (readonly [name: string, value: string])[] => [
+export const wishFields = ({ fresh, acr, other, kept }: Wish): readonly (readonly [name: string, value: string])[] => [
   ...(fresh ? [['fresh', '1'] as const] : []),
   ...(acr === undefined ? [] : [['acr', acr] as const]),
+  ...(other ? [['as', 'other'] as const] : []),
   ...(kept === undefined ? [] : [['kept', kept] as const]),
 ]
 const wishQuery = (wish: Wish): string =>

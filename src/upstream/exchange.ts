@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Reason } from '../errors.ts'
 import type { NameKind } from '../header-names.ts'
-import type { Allow, Clock, RequestView } from '../types.ts'
+import type { Allow, Clock, RequestView, Session } from '../types.ts'
 
 export interface UpstreamOptions {
   readonly engine: 'undici' | 'http-proxy'
@@ -12,6 +12,8 @@ export interface UpstreamOptions {
   /** Our own cookies start so: taken out of Cookie, and a portal cannot set them. */
   readonly cookiePrefixes: readonly string[]
   readonly clock: Clock
+  /** The session was ended before its time. Asked every few seconds while an upgraded connection of its is open. */
+  readonly isRevoked?: (session: Session) => boolean
 }
 
 /** How it went. `bytes` are body bytes towards the client; `upstreamMs` is the time to the portal's answer head. */

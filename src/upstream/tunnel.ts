@@ -15,6 +15,8 @@ export interface Tunnel {
   /** When the session ends that opened it. */
   readonly endsAt: Instant | undefined
   readonly clock: Clock
+  /** Whoever opened it was signed out. */
+  readonly isOver?: () => boolean
 }
 export interface TunnelEnd {
   /** Towards the client. */
@@ -23,6 +25,8 @@ export interface TunnelEnd {
   readonly detail?: string
 }
 
+/** Between two looks whether the person was signed out, milliseconds. */
+const lookEvery = 2000
 /** One side has said its last word: so long the other may go on, milliseconds. */
 const afterHalf = 30_000
 /** setTimeout takes no more. */
@@ -51,6 +55,7 @@ class Watch {
   readonly #tunnel: Tunnel
   readonly #done: (end: TunnelEnd) => void
   readonly #silence: NodeJS.Timeout | undefined
+  readonly #looking: NodeJS.Timeout | undefined
   #session: NodeJS.Timeout | undefined
   #half: NodeJS.Timeout | undefined
   #bytes = 0
@@ -62,6 +67,7 @@ class Watch {
     this.#done = done
     if (tunnel.silence > 0) this.#silence = setTimeout(this.#destroyBoth, tunnel.silence)
     if (tunnel.endsAt !== undefined) this.#awaitSessionEnd(tunnel.endsAt)
+    if (tunnel.isOver) this.#looking = setInterval(this.#look, lookEvery).unref()
   }
 
   readonly alive = (): void => {
@@ -90,6 +96,7 @@ class Watch {
     if (--this.#open > 0) return
     clearTimeout(this.#silence)
     clearTimeout(this.#session)
+    clearInterval(this.#looking)
     clearTimeout(this.#half)
     this.#done({ bytes: this.#bytes, ...this.#failure })
   }
@@ -100,6 +107,9 @@ class Watch {
     this.#session = setTimeout(then, Math.min(left, longestDelay)).unref()
   }
 
+  readonly #look = (): void => {
+    if (this.#tunnel.isOver?.()) this.#destroyBoth()
+  }
   readonly #destroyBoth = (): void => {
     this.#tunnel.client.destroy()
     this.#tunnel.portal.destroy()

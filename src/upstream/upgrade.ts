@@ -4,8 +4,9 @@ import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, type Reason } from '../errors.ts'
+import type { Allow } from '../types.ts'
 import type { Call, Outgoing, RawHeaders, Sink } from './engine.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, UpstreamOptions } from './exchange.ts'
 import { Passage, type Ways } from './passage.ts'
 import type { PortalAddress } from './portal-address.ts'
 import { type RequestHead, readRequestHead } from './request-headers.ts'
@@ -137,6 +138,7 @@ class Handshake implements Sink {
         early: head,
         silence: options.timeouts.stream,
         endsAt: this.#exchange.allow.endsAt,
+        ...revocationOf(this.#exchange.allow, options),
         clock: options.clock,
       },
       (end) => this.#exchange.done({ status: 101, upstreamMs, ...end }),
@@ -172,4 +174,8 @@ class Handshake implements Sink {
     clearTimeout(this.#waiting)
     this.#client.socket.off('close', this.#clientGone)
   }
+}
+
+function revocationOf({ session }: Allow, { isRevoked }: UpstreamOptions): { readonly isOver?: () => boolean } {
+  return session && isRevoked ? { isOver: () => isRevoked(session) } : {}
 }

@@ -39,6 +39,11 @@ const sentences: Readonly<Record<Reason, Sentences>> = {
     title: 'Bitte senden Sie es noch einmal',
     sentence: 'Ihre Eingaben ließen sich nicht aufheben. Bitte öffnen Sie die Seite und senden Sie sie noch einmal.',
   },
+  'provider-misconfigured': {
+    title: 'Etwas ist falsch eingerichtet',
+    sentence:
+      'Der Anmeldedienst nimmt dieses Gateway nicht an. Ein neuer Versuch hilft nicht: Bitte sagen Sie es denen, die es betreiben.',
+  },
   'sign-in-needed': {
     title: 'Bitte melden Sie sich an',
     sentence: 'Um diese Seite zu öffnen, müssen Sie sich anmelden.',

@@ -41,7 +41,7 @@ export function choiceList(choices: readonly Choice[], texts: Texts, oneStandsOu
     const main = oneStandsOut && choice.trouble === undefined && (choice.isDefault || choices.length === 1)
     const label = html`<span>${choice.isLocal ? foreign(choice.label) : html`${texts.loginWith} ${foreign(choice.label)}`}</span>`
     const link = buttonIfSafe(choice.href, label, { main }) ?? html`<span class="button off">${label}</span>`
-    return html`<li>${link}${choice.trouble === undefined ? undefined : html`<p class="trouble">${message(choice.trouble)}</p>`}</li>`
+    return html`<li>${link}${choice.trouble === undefined ? undefined : html`<p class="trouble">${texts.describe(choice.trouble).sentence}</p>`}</li>`
   })
   return html`<ul>${items}</ul>`
 }

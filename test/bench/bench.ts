@@ -92,6 +92,7 @@ async function sessionCookie(): Promise<string> {
     idle: 3_600_000,
     lifetime: 8 * 3_600_000,
     cookieAttributes: 'Path=/',
+    idleRequiresSignIn: false,
   }
   const { cookies } = await keeper.open(identity, rules, now, {})
   return cookies

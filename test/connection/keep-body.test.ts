@@ -10,7 +10,7 @@ const arriving = (socket = new PassThrough()) =>
 
 it('reads a body that comes in pieces', async () => {
   const incoming = arriving()
-  const reading = readBody(incoming, 10_000)
+  const reading = readBody(incoming, 100_000)
   incoming.write('a=')
   incoming.end('1')
   expect((await reading)?.toString()).toBe('a=1')
@@ -26,7 +26,7 @@ it('waits for a slow one as long as it is told to, and throws away what comes la
 
 it('stops at the limit, and throws away the rest', async () => {
   const incoming = arriving()
-  const reading = readBody(incoming, 10_000)
+  const reading = readBody(incoming, 100_000)
   incoming.write('x'.repeat(largestKept))
   incoming.write('x')
   expect(await reading).toBeUndefined()
@@ -36,7 +36,7 @@ it('stops at the limit, and throws away the rest', async () => {
 
 it('takes exactly the limit', async () => {
   const incoming = arriving()
-  const reading = readBody(incoming, 10_000)
+  const reading = readBody(incoming, 100_000)
   incoming.end('x'.repeat(largestKept))
   expect((await reading)?.length).toBe(largestKept)
 })
@@ -44,9 +44,9 @@ it('takes exactly the limit', async () => {
 it('gives up where the client goes away, before or meanwhile', async () => {
   const before = arriving()
   before.destroy()
-  expect(await readBody(before, 10_000)).toBeUndefined()
+  expect(await readBody(before, 100_000)).toBeUndefined()
   const meanwhile = arriving()
-  const reading = readBody(meanwhile, 10_000)
+  const reading = readBody(meanwhile, 100_000)
   meanwhile.write('a=')
   meanwhile.destroy(new Error('reset'))
   expect(await reading).toBeUndefined()
@@ -56,12 +56,12 @@ it('gives up where the client has ended its side in the middle, but not where al
   const socket = new PassThrough()
   const half = arriving(socket)
   half.write('a=')
-  const reading = readBody(half, 10_000)
+  const reading = readBody(half, 100_000)
   socket.resume().end()
   expect(await reading).toBeUndefined()
-  expect(await readBody(arriving(socket), 10_000)).toBeUndefined()
+  expect(await readBody(arriving(socket), 100_000)).toBeUndefined()
   const whole = arriving(socket)
   whole.end('a=1')
   whole.complete = true
-  expect((await readBody(whole, 10_000))?.toString()).toBe('a=1')
+  expect((await readBody(whole, 100_000))?.toString()).toBe('a=1')
 })

@@ -49,6 +49,15 @@ describe('the last choice', () => {
     expect(standingOut(await browser.open(login))).toEqual([])
   })
 
+  it('to be somebody else is taken along to every choice', async () => {
+    const browser = browserOf(providers('A', 'B'))
+    const choices = pageOf(await browser.open(`${login}?return=/a&as=other`)).choices
+    expect(choices.map(({ href }) => href)).toEqual([
+      '/_postern/start/A?return=%2Fa&as=other',
+      '/_postern/start/B?return=%2Fa&as=other',
+    ])
+  })
+
   it('is not remembered where there is nothing to choose', async () => {
     const browser = browserOf(providers('A'))
     await browser.signIn('home', 'anna', { provider: 'A' })

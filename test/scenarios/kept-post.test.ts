@@ -12,6 +12,7 @@ let portal: MirrorPortal
 let postern: RunningPostern
 let home: string
 let pair: string
+let team: string
 
 const urlEncoded = 'application/x-www-form-urlencoded'
 const typed = 'text=Gr%C3%BC%C3%9Fe%0D%0Aan+alle%3A+%22%3Cscript%3E%22+%26amp%3B&to=%F0%9F%90%8E&submit=&_token=1&_token=2'
@@ -26,6 +27,9 @@ providers:
 portals:
   - { name: home, host: home.localhost, upstream: ${portal.url}, providers: [PLAY], headers: { iv-user: account }, routes: [{ path: /api/**, challenge: 401 }, { path: /bank/**, reauthenticate: 5m }] }
   - { name: pair, host: pair.localhost, publicUrl: "http://pair.localhost:${port}", upstream: ${portal.url}, providers: [PLAY, SPARE], headers: { iv-user: account } }
+  - { name: unknown, host: unknown.localhost, publicUrl: "http://unknown.localhost:${port}", upstream: ${portal.url}, providers: [SPARE] }
+  - { name: one, host: team.localhost, publicUrl: "http://team.localhost:${port}", upstream: ${portal.url}, providers: [PLAY], session: { group: team } }
+  - { name: two, host: team.localhost, publicUrl: "http://team.localhost:${port}", path: /two, upstream: ${portal.url}, providers: [PLAY], session: { group: team } }
   - { name: annex, host: home.localhost, path: /annex, upstream: ${portal.url}, providers: [PLAY], headers: { iv-user: account } }
 `
 
@@ -36,7 +40,8 @@ beforeAll(async () => {
   postern = await startPostern({ configuration: (port) => configuration(port, place.origin) })
   home = `http://home.localhost:${postern.port}`
   pair = `http://pair.localhost:${postern.port}`
-  const redirect_uris = [`${home}/_postern/callback/PLAY`, `${pair}/_postern/callback/PLAY`, `${pair}/_postern/callback/SPARE`]
+  team = `http://team.localhost:${postern.port}`
+  const redirect_uris = [home, pair, team].map((origin) => `${origin}/_postern/callback/PLAY`)
   provider = await startIdentityProvider({
     port: place.port,
     clients: [{ client_id: 'postern', client_secret: 's3cret', redirect_uris }],
@@ -126,6 +131,8 @@ describe('a form that meets the end of a session', () => {
       const policy = String(page.headers['content-security-policy'])
       const nonce = /script-src 'nonce-([^']{24})'/.exec(policy)?.[1] ?? ''
       expect(policy).toMatch(/^default-src 'none'; .*frame-ancestors 'none'; base-uri 'none'$/)
+      // a browser holds redirections after the form to it: our own sign-in, and portals this person may know of
+      expect(policy).toContain(`; form-action 'self' ${home} ${pair} ${team} ${provider.issuer}; `)
       expect(page.body.match(/<script/g)).toHaveLength(1)
       expect(page.body).toContain(`<script nonce="${nonce}">`)
       expect(page.body).toMatch(/<button[^>]*>Send it now<\/button>/)
@@ -186,6 +193,19 @@ describe('a form that meets the end of a session', () => {
     expect(there.body).toContain('href="/annex/"')
     const nobody = await createVisitor().load(`${home}/_postern/resume/${slot}?return=%2F`, { headers: { Cookie: key } })
     expect([nobody.status, nobody.body.includes('alle')]).toEqual([400, false])
+  })
+
+  it('is not given to a portal that shares the session, and is gone then', async () => {
+    const visitor = await gone('anna', `${team}/one/`)
+    const sent = await visitor.load(`${team}/one/notes`, form(team, typed))
+    const key = visitor.cookieHeader(team)
+    const back = await visitor.follow(new URL(sent.location ?? '', team).href)
+    const landing = await visitor.load(await provider.signIn(back.location ?? '', 'anna'))
+    expect(landing.location).toBe(`${team}/_postern/resume/${slotOf(sent)}?return=%2Fone%2Fnotes`)
+    const wrong = await visitor.load(`${team}/_postern/resume/${slotOf(sent)}?return=%2Ftwo%2F`)
+    expect([wrong.status, wrong.body.includes('href="/two/"')]).toEqual([400, true])
+    const late = await visitor.load(landing.location ?? '', { headers: { Cookie: `${visitor.cookieHeader(team)}; ${key}` } })
+    expect(late.status).toBe(400)
   })
 
   it('is gone after ten minutes', async () => {

@@ -1,5 +1,7 @@
 // The whole way with a real OpenID provider: a person opens a portal, signs in, is greeted by name, signs out.
+import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
 import { type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts'
 import { type MirrorPortal, type Seen, startMirrorPortal, valuesOf } from '../support/mirror-portal.ts'
 import { type RunningPostern, startPostern, testKey } from '../support/postern.ts'
@@ -12,11 +14,7 @@ let home: string
 
 const rule = { 'company-domain.jsonata': "/** message: Only for people of My Company. */\nhd == 'mycompany.com'\n" }
 
-beforeAll(async () => {
-  portal = await startMirrorPortal()
-  postern = await startPostern({
-    files: rule,
-    configuration: (port) => `
+const configuration = (port: number): string => `
 server:
   publicUrl: http://home.localhost:${port}
 rulesDir: .
@@ -32,7 +30,13 @@ portals:
     routes:
       - { path: /api/**, challenge: 401 }
       - { path: /poll, extendsSession: false }
-`,
+`
+
+beforeAll(async () => {
+  portal = await startMirrorPortal({ webSockets: true })
+  postern = await startPostern({
+    files: rule,
+    configuration,
   })
   home = `http://home.localhost:${postern.port}`
 })
@@ -188,6 +192,45 @@ describe('a person', () => {
     expect(page.status).toBe(200)
     expect(page.body).toContain('method="post"')
     expect((await visitor.load(`${home}/`)).status).toBe(200)
+  })
+})
+
+describe('an open WebSocket', () => {
+  it('is closed when the person signs out', async () => {
+    const visitor = createVisitor()
+    await signIn(visitor, `${home}/`, 'anna')
+    const socket = new WebSocket(`ws://127.0.0.1:${postern.port}/socket`, {
+      headers: { Host: `home.localhost:${postern.port}`, Cookie: visitor.cookieHeader(home) },
+    })
+    await once(socket, 'open')
+    const closed = once(socket, 'close')
+    await visitor.load(`${home}/_postern/logout?scope=local`)
+    postern.time.now += 1000
+    await closed
+  })
+})
+
+describe('a provider that is another one now', () => {
+  it('has no sessions from before, whatever its name', async () => {
+    const visitor = createVisitor()
+    await signIn(visitor, `${home}/`, 'anna')
+    expect((await visitor.load(`${home}/`)).status).toBe(200)
+    expect(await postern.reconfigure(configuration(postern.port).replace('clientId: postern', 'clientId: other'))).toBe(true)
+    expect((await visitor.load(`${home}/`)).status).toBe(302)
+    expect(await postern.reconfigure(configuration(postern.port))).toBe(true)
+  })
+})
+
+describe('a wrong client secret', () => {
+  it('is called by its name in the log, and the page does not ask to try again', async () => {
+    expect(await postern.reconfigure(configuration(postern.port).replace('s3cret', 'wr0ng'))).toBe(true)
+    const page = await signIn(createVisitor(), `${home}/`, 'anna')
+    expect(page.status).toBe(500)
+    expect(page.body).toContain('Trying again will not help')
+    expect(postern.logs).toContainEqual(
+      expect.objectContaining({ log: 'authentication', result: 'Failure', message: expect.stringContaining('clientSecret') }),
+    )
+    expect(await postern.reconfigure(configuration(postern.port))).toBe(true)
   })
 })
 

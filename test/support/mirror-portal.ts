@@ -1,6 +1,7 @@
 // A portal that answers with what reached it, as JSON: the question of every attack is what the portal saw.
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { WebSocketServer } from 'ws'
 
 export interface Seen {
   readonly method: string
@@ -15,7 +16,8 @@ export interface MirrorPortal {
   close(): Promise<void>
 }
 
-export async function startMirrorPortal(): Promise<MirrorPortal> {
+/** @param options `webSockets`: `/socket` takes them */
+export async function startMirrorPortal(options: { readonly webSockets?: boolean } = {}): Promise<MirrorPortal> {
   const seen: Seen[] = []
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request).catch(() => undefined)
@@ -25,6 +27,7 @@ export async function startMirrorPortal(): Promise<MirrorPortal> {
     response.writeHead(200, { 'Content-Type': 'application/json' })
     response.end(JSON.stringify(one))
   })
+  if (options.webSockets) new WebSocketServer({ server, path: '/socket' })
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -28,7 +28,7 @@ const pages: Record<string, Rendered> = {
   hostile: renderPage(
     {
       name: 'chooser',
-      choices: [{ label: hostile, href: '/', isDefault: true, trouble: hostile }],
+      choices: [{ label: hostile, href: '/', isDefault: true, trouble: 'provider-unavailable' }],
       returnTo: '/',
       notice: hostile,
     },

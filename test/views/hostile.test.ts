@@ -22,7 +22,7 @@ const failureOf = ({ text, href }: Poison): Failure => ({
   challenge: text,
   signIn: href,
   otherAccount: href,
-  choices: [{ label: text, href, isDefault: true, trouble: text }],
+  choices: [{ label: text, href, isDefault: true, trouble: 'provider-unavailable' }],
 })
 const settingsOf = ({ text }: Poison): PageSettings => ({ title: text, contact: `? ${text}`, logo: '/logo.svg', language: text })
 
@@ -32,7 +32,7 @@ const everyPage: Readonly<Record<string, (poison: Poison) => Rendered>> = {
     const { text, href } = poison
     const choices = [
       { label: text, href, isDefault: true },
-      { label: text, href, isDefault: false, trouble: text },
+      { label: text, href, isDefault: false, trouble: 'provider-unavailable' as const },
     ]
     return renderPage({ name: 'chooser', choices, returnTo: text, notice: text }, settingsOf(poison), text)
   },

@@ -83,8 +83,8 @@ describe('the chooser', () => {
   })
 
   it('says why one cannot be used, and does not make it stand out', () => {
-    const page = chooser({ choices: [{ label: 'PLAY', href: '/start', isDefault: true, trouble: 'Out of order.' }] })
-    expect(visibleText(page)).toContain('Out of order.')
+    const page = chooser({ choices: [{ label: 'PLAY', href: '/start', isDefault: true, trouble: 'provider-unavailable' }] })
+    expect(visibleText(page)).toContain('cannot be reached just now')
     expect(page.body).not.toContain('class="button main"')
   })
 

@@ -9,7 +9,7 @@ const start = (name: string) => `/_postern/start/${name}?return=%2Freports%3Fyea
 export const choices: readonly Choice[] = [
   { label: 'PLAY', href: start('PLAY'), isDefault: true },
   { label: 'Company security key', href: start('FIDO'), isDefault: false },
-  { label: 'Partner account', href: start('PARTNER'), isDefault: false, trouble: 'Cannot be reached just now.' },
+  { label: 'Partner account', href: start('PARTNER'), isDefault: false, trouble: 'provider-unavailable' },
 ]
 export const requestId = '0f3b6a52-7d1e-4a55-9a61-2f6f0f1c9e77'
 export const refused: Failure = {

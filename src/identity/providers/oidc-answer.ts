@@ -1,5 +1,5 @@
 // What came back on the callback, and what each failure means to the person. No value of a token, code or claim leaves here.
-import { AuthorizationResponseError, ResponseBodyError } from 'openid-client'
+import { AuthorizationResponseError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
 import { PosternError } from '../../errors.ts'
 import type { AuthOutcome, RequestView } from '../../types.ts'
 import { logSafe } from './account.ts'
@@ -36,10 +36,20 @@ export function outcomeOf(error: unknown): AuthOutcome {
       const retryAfter = one.retryAfter === undefined ? {} : { retryAfter: one.retryAfter }
       return { kind: 'unavailable', detail: one instanceof PosternError ? one.detail : one.message, ...retryAfter }
     }
+    if (refusesClient(one)) return { kind: 'rejected', reason: 'provider-misconfigured', detail: clientRefused }
     if (one instanceof AuthorizationResponseError) return deniedBy(one.error, one.error_description)
     if (one instanceof ResponseBodyError) return failed(`token endpoint: ${logSafe(one.error, 80)}`)
   }
   return failed(checkOf(error))
+}
+
+const clientRefused =
+  'the provider refused the client (invalid_client): compare clientId, clientSecret and clientAuthentication with what is registered there'
+
+/** RFC 6749 section 5.2. A provider that answers client_secret_basic with 401 must say so as a Basic challenge. */
+function refusesClient(error: Error): boolean {
+  if (error instanceof ResponseBodyError) return error.error === 'invalid_client' || error.error === 'unauthorized_client'
+  return error instanceof WWWAuthenticateChallengeError && error.cause.some(({ scheme }) => scheme.toLowerCase() === 'basic')
 }
 
 /** RFC 6749 section 4.1.2.1. Two of its codes are the 5xx that a redirect cannot carry. */

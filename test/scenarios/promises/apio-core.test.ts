@@ -1,7 +1,7 @@
 // APIO core: what its single sign-on pages promise around OpenID Connect, with the rules as its pages write them.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { valuesOf } from '../../support/mirror-portal.ts'
-import { client, company, startWorld, userIn, type World } from './world.ts'
+import { client, company, type Somebody, startWorld, userIn, type World } from './world.ts'
 
 let world: World
 
@@ -15,6 +15,7 @@ beforeAll(async () => {
       dora: { claims: { email: 'dora@mycompany.com', email_verified: false, hd: 'mycompany.com' } },
       emil: { claims: { email: 'emil@mycompany.com', hd: 'mycompany.com' } },
       fred: { claims: { email: 'fred@mycompany.com', hd: 'mycompany.com', auth: { profile: { broadsoft_type: 'System' } } } },
+      gina: { claims: { email: 'gina@mycompany.com', hd: 'mycompany.com', auth: { profile: { broadsoft_type: 'Group' } } } },
     },
     files: () => ({
       'company.jsonata': "/** message: Only for people of My Company. */\nhd == 'mycompany.com'\n",
@@ -63,14 +64,15 @@ describe('APIO core', () => {
   })
 
   it('keeps system accounts inside the network, request by request', async () => {
-    const person = world.somebody()
-    await person.open(world.url('inside'), 'fred')
-    const from = (address: string) => person.fetch(world.url('inside', '/x'), { headers: { 'X-Forwarded-For': address } })
-    expect([(await from('10.1.2.3')).status, (await from('198.51.100.7')).status]).toEqual([200, 403])
-    const other = world.somebody()
-    await other.open(world.url('inside'), 'anna')
-    const outside = await other.fetch(world.url('inside', '/x'), { headers: { 'X-Forwarded-For': '198.51.100.7' } })
-    expect(outside.status).toBe(403) // no broadsoft_type at all: nobody knows, so nobody gets in
+    const [near, far] = [{ 'X-Forwarded-For': '10.1.2.3' }, { 'X-Forwarded-For': '198.51.100.7' }]
+    const statusOf = async (person: Somebody, headers: Readonly<Record<string, string>>) =>
+      (await person.fetch(world.url('inside', '/x'), { headers })).status
+    const system = world.somebody(near)
+    expect((await system.open(world.url('inside'), 'fred')).status).toBe(200)
+    expect([await statusOf(system, near), await statusOf(system, far)]).toEqual([200, 403])
+    expect((await world.somebody(far).open(world.url('inside'), 'fred')).status).toBe(403)
+    const person = world.somebody(far)
+    expect((await person.open(world.url('inside'), 'gina')).status).toBe(200)
   })
 
   it('has rules of its own for a part of the portal', async () => {

@@ -38,7 +38,8 @@ export interface World extends Place {
   readonly PLAY: IdentityProvider
   readonly FIDO: IdentityProvider
   readonly mirror: MirrorPortal
-  somebody(): Somebody
+  /** `headers` go along with every page they load from Postern. */
+  somebody(headers?: Readonly<Record<string, string>>): Somebody
   /** What the portal saw last. */
   lastSeen(): Seen
   /** Time passes for everybody: Postern, providers, people. */
@@ -112,7 +113,11 @@ ${configuration}
     PLAY,
     FIDO,
     mirror,
-    somebody: () => new Somebody([PLAY, FIDO]),
+    somebody: (headers = {}) =>
+      new Somebody([PLAY, FIDO], headers, () => {
+        postern.time.now += 10
+        vi.setSystemTime(postern.time.now)
+      }),
     lastSeen: () => mirror.seen.at(-1)!,
     later: (minutes) => {
       postern.time.now += minutes * 60_000
@@ -138,7 +143,16 @@ export class Somebody {
   sentTo: URL[] = []
   readonly #providers: readonly { readonly name: string; readonly provider: IdentityProvider; readonly person: Person }[]
 
-  constructor([play, fido]: readonly [IdentityProvider, IdentityProvider]) {
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #tick: () => void
+
+  constructor(
+    [play, fido]: readonly [IdentityProvider, IdentityProvider],
+    headers: Readonly<Record<string, string>>,
+    tick: () => void,
+  ) {
+    this.#headers = headers
+    this.#tick = tick
     this.#providers = [
       { name: 'PLAY', provider: play, person: play.person() },
       { name: 'FIDO', provider: fido, person: fido.person() },
@@ -149,7 +163,7 @@ export class Somebody {
   async open(url: string, account = '', atFido = account, options: LoadOptions = {}): Promise<Page> {
     this.asked = []
     this.sentTo = []
-    let page = await this.visitor.follow(url, options)
+    let page = await this.#follow(url, options)
     for (let hop = 0; hop < 4 && page.location !== undefined; hop++) {
       const away = page.location
       const at = this.#providers.find(({ provider }) => away.startsWith(`${provider.issuer}/`))
@@ -158,14 +172,28 @@ export class Somebody {
       const before = at.provider.asked.length
       const back = await at.person.go(away, { user: at.name === 'PLAY' ? account : atFido, password: 'any', logout: 'yes' })
       if (at.provider.asked.slice(before).some((path) => path.startsWith('/interaction/'))) this.asked.push(at.name)
-      page = await this.visitor.follow(back)
+      page = await this.#follow(back)
+    }
+    return page
+  }
+
+  /** Redirects on `*.localhost`, as long as they lead nowhere else. */
+  async #follow(url: string, options: LoadOptions = {}): Promise<Page> {
+    this.#tick() // nobody comes back in the very moment they leave
+    const load = (to: string, more: LoadOptions = {}) =>
+      this.visitor.load(to, { ...more, headers: { ...this.#headers, ...more.headers } })
+    let page = await load(url, options)
+    for (let hop = 0; hop < 10 && page.location !== undefined; hop++) {
+      const next = new URL(page.location, page.url)
+      if (!next.hostname.endsWith('.localhost')) return page
+      page = await load(next.href)
     }
     return page
   }
 
   /** The page's own script asks. */
   fetch(url: string, options: LoadOptions = {}): Promise<Page> {
-    return this.visitor.load(url, { xhr: true, ...options })
+    return this.visitor.load(url, { xhr: true, ...options, headers: { ...this.#headers, ...options.headers } })
   }
 }
 
