@@ -76,3 +76,22 @@ function instantOf(value: Json | undefined): Json {
   const instant = Date.parse(value)
   return Number.isNaN(instant) ? value : instant
 }
+
+const momentOfCase = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/
+
+/** The first time of a case that is none: without its zone it would be another one on every machine. */
+export function timeTrouble(
+  given: Readonly<Record<string, Json>>,
+): { readonly key: string; readonly message: string; readonly advice: string } | undefined {
+  const key = ['now', 'authenticated_at'].find((name) => !isTime(given[name]))
+  return key === undefined ? undefined : { key, message: 'is no time', advice: 'write for example "2026-11-02T09:00:00Z"' }
+}
+
+function isTime(value: Json | undefined): boolean {
+  if (typeof value !== 'string') return value === undefined || value === null || typeof value === 'number'
+  const day = momentOfCase.exec(value)?.[1]
+  // a word is what a case gives on purpose, to see a rule fail; anything like a date was meant as one
+  if (day === undefined) return !/^\s*\d/.test(value) && Number.isNaN(Date.parse(value))
+  // a 31st of February would silently be a day in March
+  return !Number.isNaN(Date.parse(value)) && new Date(day).toISOString().startsWith(day)
+}

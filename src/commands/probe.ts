@@ -1,5 +1,4 @@
 // `postern check --online`: loads every provider's end points now, as the first sign-in would.
-import { compile } from '../config/compile.ts'
 import type { Loaded } from '../config/load.ts'
 import { createFlowMemory } from '../identity/flow.ts'
 import { createKeptRequests } from '../identity/kept-request.ts'
@@ -7,6 +6,7 @@ import { createRevocations } from '../identity/revocations.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import type { Probed } from './check.ts'
+import { compileOrRefuse } from './compile-or-refuse.ts'
 import { egressProxyFrom } from './egress-proxy.ts'
 
 /** @returns the state of every provider that can be asked */
@@ -22,7 +22,7 @@ export async function probe(loaded: Loaded): Promise<readonly Probed[]> {
     kept: createKeptRequests({ clock: Date.now }),
     egressProxy: egressProxyFrom(process.env),
   }
-  const { providers, parts } = compile(loaded, context)
+  const { providers, parts } = compileOrRefuse(loaded, context)
   const probed = [...providers.values()].flatMap((provider) =>
     provider.probe ? [provider.probe().then((status) => ({ provider: provider.name, ...status }))] : [],
   )

@@ -1,7 +1,7 @@
 // `postern serve`: configuration -> listeners, reloads, drain. Wires; decides nothing.
 import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { type CompiledGeneration, compile } from '../config/compile.ts'
+import type { CompiledGeneration } from '../config/compile.ts'
 import { missingKeysOf } from '../config/incomplete.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { watchFiles } from '../config/reload.ts'
@@ -18,6 +18,7 @@ import { createRevocations } from '../identity/revocations.ts'
 import { createLog, type LogDestination } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import type { Clock } from '../types.ts'
+import { compileOrRefuse } from './compile-or-refuse.ts'
 import { egressProxyFrom } from './egress-proxy.ts'
 
 export interface ServeOptions {
@@ -72,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   refuseUnknown(options.enforceLocal, loaded)
   let number = 1
   let config = loaded.config
-  let compiled = compile(loaded, { ...context, number })
+  let compiled = compileOrRefuse(loaded, { ...context, number })
   let served = new Served(compiled.parts)
   let problems: readonly Problem[] = loaded.warnings
   let draining = false
@@ -104,7 +105,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   async function reload(): Promise<boolean> {
     try {
       const next = await loadConfig(file, { env: options.env })
-      const compiledNext: CompiledGeneration = compile(next, { ...context, number: number + 1 })
+      const compiledNext: CompiledGeneration = compileOrRefuse(next, { ...context, number: number + 1 })
       number++
       const old = served
       compiled = compiledNext

@@ -82,7 +82,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     number: context.number,
     basePath,
     portals: byName,
-    findPortal: compileFindPortal(portals),
+    findPortal: compileFindPortal(portals, isOursIn(config, portals)),
     findRoute: (portal, path, method): Route | undefined => routers.get(portal)?.(path, method),
     identify,
     ownEndpoint: compileOwnEndpoint(config, portals),
@@ -210,6 +210,14 @@ function compileSignInPath(basePath: string): Generation['signInPath'] {
     const hints = `${ask.fresh ? '&fresh=1' : ''}${ask.acr === undefined ? '' : `&acr=${encodeURIComponent(ask.acr)}`}`
     return `${basePath}/${straight === undefined ? 'login' : `start/${encodeURIComponent(straight)}`}?return=${encodeURIComponent(returnTo)}${hints}`
   }
+}
+
+/** Below basePath, and the paths of callback URLs registered elsewhere. */
+function isOursIn({ server: { basePath } }: Config, portals: readonly CompiledPortal[]): (path: string) => boolean {
+  const callbacks = new Set(
+    portals.flatMap(({ portal }) => [...portal.redirectUris.values()].map((uri) => new URL(uri).pathname)),
+  )
+  return (path) => path === basePath || path.startsWith(`${basePath}/`) || callbacks.has(path)
 }
 
 interface ExplicitCallback {

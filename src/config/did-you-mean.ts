@@ -27,3 +27,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   if (best && best.far <= most) return best.one
   return wanted.length < 3 ? undefined : known.find((one) => bare(one).includes(wanted) || wanted.includes(bare(one)))
 }
+
+/** One slip of the finger away from one of `known`, two where the word is long; stricter than `nearest`. */
+export function misspelt(word: string, known: readonly string[]): string | undefined {
+  const wanted = bare(word).slice(0, 64)
+  if (wanted.length < 4) return undefined
+  return known.find((one) => distance(wanted, bare(one)) <= (wanted.length < 8 ? 1 : 2))
+}

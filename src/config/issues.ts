@@ -1,10 +1,12 @@
 // zod's issues in our words. Their own messages never show a value, and neither do these.
 import type { z } from 'zod'
+import { isLoopbackHost } from '../addresses.ts'
 import { nearest } from './did-you-mean.ts'
 import { knownKeys, meaningOf } from './known-keys.ts'
 import type { Path } from './positions.ts'
 import type { Finding } from './problems.ts'
 import type { Reading } from './reading.ts'
+import { schemeMissing } from './schema/values.ts'
 import { isTree, valueAt } from './tree.ts'
 
 export type Issue = z.core.$ZodIssue
@@ -45,8 +47,18 @@ type Sentence = readonly [message: string, advice: string]
 function sentence(issue: Issue, value: unknown, isSecret: boolean): Sentence {
   if (issue.code === 'invalid_key') return ours(issue.issues[0]?.message) ?? ['is not a possible key', 'write a plain word']
   if (issue.code === 'invalid_union' && 'discriminator' in issue) return protocolSentence(value)
-  if (value === null) return ['is empty', 'write a value, or take the key away']
-  return ours(issue.message) ?? (issue.code === 'invalid_value' ? choice(issue.values, value, isSecret) : wrongType(issue))
+  const own = ours(issue.message)
+  if (value === null) return ['is empty', own?.[0] === 'is missing' ? own[1] : 'write a value, or take the key away']
+  if (own?.[0] === schemeMissing && !isSecret) return [own[0], withScheme(String(value), issue.path.at(-1)) ?? own[1]]
+  return own ?? (issue.code === 'invalid_value' ? choice(issue.values, value, isSecret) : wrongType(issue))
+}
+
+/** The person's own words, unless they hold more than an address. */
+function withScheme(value: string, key: PropertyKey | undefined): string | undefined {
+  const url = URL.parse(`http://${value}`)
+  if (!url || value.length > 100 || /[@?#]/.test(value)) return undefined
+  const isPlain = key === 'upstream' || key === 'egressProxy' || isLoopbackHost(url.hostname)
+  return `write ${isPlain ? 'http' : 'https'}://${value}`
 }
 
 /** Messages of the schema's own: `what is wrong → what to write`. */

@@ -1,4 +1,5 @@
 // `${env:NAME}` and `${file:/path}` in texts. What comes out of one is a secret from then on, whatever key it stands at.
+import { dirname, isAbsolute, resolve } from 'node:path'
 import type { Path } from './positions.ts'
 import { Reading } from './reading.ts'
 import { deleteAt, isOff, putAt, texts, valueAt } from './tree.ts'
@@ -29,14 +30,28 @@ export async function expandReferences(tree: unknown, reading: Reading): Promise
       const text = await expanded(path, value, reading, { standIns, mayLack: isOfDisabled(tree, path) })
       if (text === undefined) deleteAt(tree, path)
       else putAt(tree, path, text)
-    } else if (shellLike.test(value)) {
-      reading.problems.warning(
-        path,
-        'looks like a reference but is taken as it stands',
-        'write ${env:NAME} for an environment variable',
-      )
-    }
+    } else warnOfForgottenReference(path, value, reading)
   }
+}
+
+/** Whole texts that are no secret but say where one lies. */
+const isSecret = (path: Path): boolean => ['clientSecret', 'sharedSecret', 'adminToken'].includes(String(path.at(-1)))
+const fileLike = /^(~|\.{1,2})?(\/[\w.@-]+)+$/
+/** A secret made of letters and slashes could look like a file name, too: only what lies where secrets lie is repeated. */
+const isTelling = (value: string): boolean => /^(\.{1,2}|\/(run|etc|var|mnt|opt|home|srv|secrets?|vault|app))\//.test(value)
+
+function warnOfForgottenReference(path: Path, value: string, { problems }: Reading): void {
+  const text = value.trim()
+  if (isSecret(path) && fileLike.test(text))
+    problems.warning(
+      path,
+      'looks like a file name but is taken as it stands',
+      `write \${file:${isTelling(text) ? text : '/run/secrets/NAME'}}`,
+    )
+  else if (isSecret(path) && /^file:/.test(text))
+    problems.warning(path, 'looks like a reference but is taken as it stands', 'write ${file:/path} for what a file holds')
+  else if (shellLike.test(value) || (isSecret(path) && /^(\$[A-Za-z_]\w*$|env:)/.test(text)))
+    problems.warning(path, 'looks like a reference but is taken as it stands', 'write ${env:NAME} for an environment variable')
 }
 
 function refuseIn(path: Path, value: string, reading: Reading): void {
@@ -102,6 +117,15 @@ async function resolved(kind: string, name: string, path: Path, reading: Reading
     return reading.env[name] ?? missing(`the environment variable ${name} is not set`, 'set it, or check with --without-secrets')
   const file = Reading.nameFrom(reading.problems.positions.fileOf(path), name)
   const read = await reading.text(file)
-  if ('trouble' in read) return missing(`the file ${file} ${read.trouble}`, 'create it, or check with --without-secrets')
+  if ('trouble' in read)
+    return missing(
+      `the file ${file} ${read.trouble}${isAbsolute(file) ? '' : ` (looked for in ${dirname(resolve(file))})`}`,
+      creating(file, path),
+    )
   return read.text.replace(/[\r\n]+$/, '')
+}
+
+function creating(file: string, path: Path): string {
+  const isKey = path[0] === 'session' && path[1] === 'keys'
+  return `create it${isKey ? `: postern keygen > ${file}` : ''}, or check with --without-secrets`
 }

@@ -2,13 +2,13 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readRuleFile } from '../permission/rule-file.ts'
-import { casesBeside, checkInlineCases } from './cases.ts'
+import { casesBeside, checkFileCases, checkInlineCases } from './cases.ts'
+import { checkAttributes, checkHeaders } from './checks/check-values.ts'
 import { nearest } from './did-you-mean.ts'
-import { compiled, compiledAt, type Locate, lint } from './expression-check.ts'
+import { compiled, type Locate, lint } from './expression-check.ts'
 import { type Path, placeAt } from './positions.ts'
 import { Reading } from './reading.ts'
 import type { Config, RuleReference } from './schema.ts'
-import { isSignIn } from './uris.ts'
 
 /** A rule as it was found, in a file or written on the spot. */
 export interface LoadedRule {
@@ -34,7 +34,7 @@ export async function loadRules(config: Config, reading: Reading): Promise<Loade
     if (typeof reference !== 'string') await inlineRule(reference, path, rules, reading)
     else if (!rules.has(reference)) await ruleFile(reference, { path, folder, there }, rules, reading)
   }
-  checkHeaderExpressions(config, reading)
+  checkHeaders(config, reading)
   checkAttributes(config, reading)
   return { rules, unused: there.filter((name) => !rules.has(name)) }
 }
@@ -93,8 +93,11 @@ async function ruleFile(
   const locate: Locate = (at) => placeAt({ file, text: read.text }, offset + at)
   const { line, column } = locate(0)
   rules.set(name, { file, source, ...(message !== undefined && { message }), position: { line, column } })
-  if (compiled(source, 'rule', path, locate, reading))
-    lint(source, await casesBeside(file, path, locate(0), reading), path, locate, reading)
+  const expression = compiled(source, 'rule', path, locate, reading)
+  if (!expression) return
+  const cases = await casesBeside(file, path, locate(0), reading)
+  lint(source, cases?.cases, path, locate, reading)
+  if (cases) await checkFileCases(expression, cases, path, reading)
 }
 
 async function inlineRule(
@@ -121,23 +124,4 @@ async function inlineRule(
   if (!expression) return
   lint(rule.when, rule.cases, at, locate, reading)
   await checkInlineCases(expression, rule.cases ?? [], path, reading)
-}
-
-function checkHeaderExpressions(config: Config, reading: Reading): void {
-  for (const [index, portal] of config.portals.entries()) {
-    for (const [name, header] of Object.entries(portal.headers)) {
-      const path = ['portals', index, 'headers', name, ...(typeof header === 'string' ? [] : ['value'])]
-      compiledAt(typeof header === 'string' ? header : header.value, 'value', path, reading)
-    }
-  }
-}
-
-/** A claim's name, or JSONata over the claims. */
-function checkAttributes(config: Config, reading: Reading): void {
-  for (const [index, provider] of config.providers.entries()) {
-    if (!isSignIn(provider)) continue
-    const path = ['providers', index, 'accountAttribute']
-    const isName = provider.accountAttribute === '' || /^[\w.:/@-]+$/.test(provider.accountAttribute)
-    if (!isName && !reading.isFromReference(path)) compiledAt(provider.accountAttribute, 'value', path, reading)
-  }
 }

@@ -5,18 +5,22 @@ import type { Path } from './positions.ts'
 import type { Reading } from './reading.ts'
 import { dummyKey } from './schema/session.ts'
 import { type Config, configSchema } from './schema.ts'
-import { deleteAt, putAt, type Tree } from './tree.ts'
+import { deleteAt, putAt, type Tree, valueAt } from './tree.ts'
 
 /** The configuration, or one mended for further checks (then the errors are said); undefined where nothing helps. */
 export function validate(tree: Tree, reading: Reading): Config | undefined {
   const result = configSchema.safeParse(tree)
   if (result.success) return result.data
   for (const issue of flattened(result.error.issues, tree)) {
-    if (reading.withoutSecrets && reading.isFromReference(issue.path as Path)) continue
+    if (reading.withoutSecrets && reading.isFromReference(issue.path as Path) && !wantsMoreThanText(issue)) continue
     for (const finding of findingsOf(issue, tree, reading)) reading.problems.add(finding)
   }
   return mended(tree, reading)
 }
+
+/** Whatever a reference holds, it is text. */
+const wantsMoreThanText = (issue: Issue): boolean =>
+  issue.code === 'invalid_type' && ['array', 'object', 'record'].includes(issue.expected)
 
 /** Tried in turn where a text does not fit: one of them satisfies every kind of value. */
 const standIns: readonly unknown[] = [
@@ -56,11 +60,13 @@ function mend(copy: Tree, issue: Issue, round: number): readonly Path[] {
     return []
   }
   if (issue.code === 'invalid_key') deleteAt(copy, path)
-  else putAt(copy, path, replacement(issue, round, path))
+  else putAt(copy, path, replacement(issue, round, path, valueAt(copy, path)))
   return [path]
 }
 
-function replacement(issue: Issue, round: number, path: Path): unknown {
+function replacement(issue: Issue, round: number, path: Path, value: unknown): unknown {
+  // `enabled: yes` means a provider that is there: what else is wrong with it is worth saying
+  if (path.at(-1) === 'enabled') return !/^(no|n|off|0)$/i.test(String(value))
   if (issue.code === 'invalid_value') return issue.values[0]
   if (issue.code === 'invalid_type' && (issue.expected === 'object' || issue.expected === 'record')) return {}
   if (issue.code === 'invalid_type' && issue.expected === 'array') return []

@@ -82,13 +82,23 @@ function failureOf(decision: Deny | Challenge, request: RequestView, otherAccoun
     ...(decision.kind === 'deny' && decision.message ? { message: decision.message } : {}),
     ...(decision.kind === 'deny' && decision.retryAfter !== undefined ? { retryAfter: decision.retryAfter } : {}),
     ...(decision.kind === 'challenge' && decision.signIn ? { signIn: decision.signIn } : {}),
-    ...(describe(decision.reason).status === 401
-      ? { challenge: `Bearer realm="${machine.replace(/[^\x20-\x7e]|["\\]/g, '')}"` }
-      : {}),
+    ...(describe(decision.reason).status === 401 ? { challenge: challengeOf(machine, decision) } : {}),
     ...(decision.rule ? { rule: decision.rule } : {}),
     ...(decision.identity ? { provider: decision.identity.provider, account: decision.identity.account } : {}),
     ...(otherAccount && decision.identity ? { otherAccount } : {}),
   }
+}
+
+/** RFC 6750 section 3, and what would be enough: RFC 9470 section 3. */
+function challengeOf(realm: string, decision: Deny | Challenge): string {
+  const plain = `Bearer realm="${realm.replace(/[^\x20-\x7e]|["\\]/g, '')}"`
+  if (decision.kind !== 'challenge' || !decision.stepUp) return plain
+  const { maxAge, acr } = decision.stepUp
+  const wanted = [
+    maxAge === undefined ? '' : `, max_age="${maxAge}"`,
+    acr === undefined ? '' : `, acr_values="${acr.replace(/[^\x21-\x7e]|["\\]/g, '')}"`,
+  ]
+  return `${plain}, error="insufficient_user_authentication"${wanted.join('')}`
 }
 
 function redirect(

@@ -89,7 +89,7 @@ export class Visit implements Exchange {
       )
     }
     if (isKeepable(decision, this.request)) return this.#keep(decision, expectsContinue)
-    if (!this.incoming.complete) response.shouldKeepAlive = false // nobody waits for the rest of a body that nobody wants
+    if (bringsBody(this.incoming)) response.shouldKeepAlive = false // nobody waits for the rest of a body that nobody wants
     this.#finish(parts.reply.denied(decision, this.request, response))
   }
 
@@ -195,3 +195,7 @@ export class Visit implements Exchange {
     return this.request.clientAddress
   }
 }
+
+/** `complete` is not known yet where a request has just begun. */
+const bringsBody = ({ complete, headers }: IncomingMessage): boolean =>
+  !complete && (headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0')

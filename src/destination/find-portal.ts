@@ -24,8 +24,14 @@ export interface Placed {
   readonly host: string
 }
 
-/** Exact host, then one-label wildcard, then `*`; within a host the longest path on segment borders. */
-export function compileFindPortal(placed: readonly Placed[]): (host: string, path: string) => Portal | undefined {
+/**
+ * Exact host, then one-label wildcard, then `*`; within a host the longest path on segment borders.
+ * @param isOurs paths of our own: on a host whose portals all lie below a path they belong to the first of them
+ */
+export function compileFindPortal(
+  placed: readonly Placed[],
+  isOurs: (path: string) => boolean = () => false,
+): (host: string, path: string) => Portal | undefined {
   const byHost = new Map<string, Portal[]>()
   for (const { portal, host } of placed) {
     const key = foldConfiguredHost(host)
@@ -34,7 +40,8 @@ export function compileFindPortal(placed: readonly Placed[]): (host: string, pat
       [...(byHost.get(key) ?? []), portal].sort((a, b) => b.path.length - a.path.length),
     )
   }
-  const within = (portals: Portal[] | undefined, path: string) => portals?.find((portal) => owns(portal, path))
+  const within = (portals: Portal[] | undefined, path: string) =>
+    portals?.find((portal) => owns(portal, path)) ?? (isOurs(path) ? portals?.[0] : undefined)
   return (host, path) => {
     const exact = within(byHost.get(host), path)
     if (exact) return exact

@@ -1,6 +1,7 @@
 // A rule as a file: the expression, the message in its first comment, and the cases beside it. Reads text, touches no disk.
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import type { Problem } from '../errors.ts'
+import { timeTrouble } from '../facts.ts'
 import type { Json } from '../types.ts'
 
 export interface RuleFile {
@@ -41,14 +42,18 @@ function messageOf(source: string): string | undefined {
   return plain && messageLine.exec(plain)?.[1]?.trim().replace(/\s+/g, ' ')
 }
 
-/** The cases that could be read, and everything wrong with the others. */
-export function readCases(
-  text: string,
-  file: string,
-): { readonly cases: readonly RuleCase[]; readonly problems: readonly Problem[] } {
+/** The cases that could be read, where each begins (1-based), and everything wrong with the others. */
+export interface Cases {
+  readonly cases: readonly RuleCase[]
+  readonly places: readonly { readonly line: number; readonly column: number }[]
+  readonly problems: readonly Problem[]
+}
+
+export function readCases(text: string, file: string): Cases {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines })
   const cases: RuleCase[] = []
+  const places: { line: number; column: number }[] = []
   const problems: Problem[] = []
   const complain = (offset: number, key: string, message: string, advice: string) => {
     const { line, col } = lines.linePos(offset)
@@ -63,10 +68,13 @@ export function readCases(
       const read = readCase(item as Node, (offset, key, ...words) =>
         complain(offset, key ? `[${index}].${key}` : `[${index}]`, ...words),
       )
-      if (read) cases.push(read)
+      if (!read) continue
+      const { line, col } = lines.linePos(startOf(item))
+      cases.push(read)
+      places.push({ line, column: col })
     }
   }
-  return { cases, problems }
+  return { cases, places, problems }
 }
 
 type Complain = (offset: number, key: string, message: string, advice: string) => void
@@ -96,6 +104,8 @@ function readCase(item: Node, complain: Complain): RuleCase | undefined {
     wrong(startOf(item.get('expect', true) ?? item), 'expect', 'unknown expectation', 'write allow or deny')
   if (facts !== undefined && !isMap(facts))
     wrong(startOf(facts), 'facts', 'the facts are a map', 'write { hd: company.com }, or {} for none')
+  const time = isMap(facts) ? timeTrouble(facts.toJSON() as RuleCase['facts']) : undefined
+  if (time && isMap(facts)) wrong(startOf(facts.get(time.key, true)), `facts.${time.key}`, time.message, time.advice)
   return isGood
     ? { name: String(name), expect: expect as RuleCase['expect'], facts: isMap(facts) ? facts.toJSON() : {} }
     : undefined

@@ -6,10 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createRevocations } from '../../src/identity/revocations.ts'
-import { createSealer } from '../../src/identity/seal.ts'
-import { createSessionKeeper } from '../../src/identity/session.ts'
-import { createLog } from '../../src/log.ts'
+import { type CrookedProvider, startCrookedProvider } from '../support/crooked-provider.ts'
+import { createVisitor } from '../support/visitor.ts'
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '7' }, seconds: { type: 'string', default: '3' }, json: { type: 'string' } },
@@ -49,11 +47,11 @@ server.keepAliveTimeout = 75000
 server.listen(0, '127.0.0.1', () => console.log(server.address().port))
 `
 
-const configuration = (upstream: number, engine: string, protocol: 'OIDC' | 'WEBSEAL', rule: string): string => `
+const configuration = (upstream: number, engine: string, issuer: string | undefined, rule: string): string => `
 server: { listen: "127.0.0.1:0", health: "127.0.0.1:0", admin: "127.0.0.1:0", publicUrl: "http://home.localhost", engine: ${engine} }
 session: { keys: [${key}] }
 providers:
-  - ${protocol === 'OIDC' ? '{ name: P, protocol: OIDC, issuer: "http://127.0.0.1:9", clientId: bench }' : '{ name: P, protocol: WEBSEAL, trustedSourceIps: [127.0.0.1] }'}
+  - ${issuer ? `{ name: P, protocol: OIDC, issuer: "${issuer}", clientId: bench, clientSecret: s3cret }` : '{ name: P, protocol: WEBSEAL, trustedSourceIps: [127.0.0.1] }'}
 portals:
   - { name: home, host: "*", upstream: "http://127.0.0.1:${upstream}", providers: [P], rules: [{ name: company, when: '${rule}', message: "Only for the company." }], headers: { iv-user: account, iv-groups: groups, x-email: email } }
 `
@@ -64,41 +62,15 @@ async function startPostern(name: string, text: string): Promise<Started> {
   return start([join(import.meta.dirname, '../../src/main.ts'), 'serve', '--config', file], /"people":"127\.0\.0\.1:(\d+)"/)
 }
 
-/** A session as a sign-in would have made it. */
-async function sessionCookie(): Promise<string> {
-  const log = createLog({ write: () => undefined }, Date.now)
-  const keeper = createSessionKeeper({ sealer: createSealer([key]), claims: [], revocations: createRevocations({ log }) })
-  const claims = {
-    sub: 'anna-1',
-    email: 'anna@mycompany.com',
-    email_verified: true,
-    name: 'Anna Example',
-    hd: 'mycompany.com',
-    groups: ['staff', 'admins'],
-  }
-  const now = Date.now()
-  const identity = {
-    provider: 'P',
-    issuer: 'http://127.0.0.1:9',
-    subject: 'anna-1',
-    account: 'anna@mycompany.com',
-    groups: ['staff', 'admins'],
-    claims,
-    authenticatedAt: now,
-  }
-  const rules = {
-    audience: 'home',
-    cookieName: 'postern-home',
-    idle: 3_600_000,
-    lifetime: 8 * 3_600_000,
-    cookieAttributes: 'Path=/',
-    idleRequiresSignIn: false,
-  }
-  const { cookies } = await keeper.open(identity, rules, now, {})
-  return cookies
-    .filter((cookie) => !/Max-Age=0/.test(cookie))
-    .map((cookie) => cookie.split(';')[0])
-    .join('; ')
+/** Signs in, as a person would; the session cookie. */
+async function signIn(provider: CrookedProvider, server: Started): Promise<string> {
+  const home = `http://home.localhost:${server.port}`
+  const visitor = createVisitor()
+  const start = await visitor.load(`${home}/_postern/start/P?return=/`)
+  const callback = new URL(provider.signIn(start.location ?? ''))
+  const back = await visitor.load(`${home}${callback.pathname}${callback.search}`)
+  if (back.status !== 303) throw new Error(`the sign-in ended with ${back.status}`)
+  return `Cookie: theme=dark; ${visitor.cookieHeader(home)}`
 }
 
 /** User and system time of a process, seconds. */
@@ -149,11 +121,21 @@ async function bench(): Promise<void> {
   const portal = await start([join(folder, 'origin.mjs')], /^(\d+)/)
   const pipe = await start([join(import.meta.dirname, 'pipe.ts'), `http://127.0.0.1:${portal.port}`], /(\d+)/)
   const rule = 'hd == "mycompany.com"'
-  const cookie = `Cookie: theme=dark; ${await sessionCookie()}`
-  const undici = await startPostern('undici', configuration(portal.port, 'undici', 'OIDC', rule))
-  const classic = await startPostern('http-proxy', configuration(portal.port, 'http-proxy', 'OIDC', rule))
-  const webseal = await startPostern('webseal', configuration(portal.port, 'undici', 'WEBSEAL', 'account == "anna"'))
-  const refusing = await startPostern('refusing', configuration(portal.port, 'undici', 'OIDC', 'hd == "other.org"'))
+  const claims = {
+    email: 'anna@mycompany.com',
+    email_verified: true,
+    name: 'Anna Example',
+    hd: 'mycompany.com',
+    groups: ['staff', 'admins'],
+  }
+  const provider = await startCrookedProvider({ clientId: 'bench', clientSecret: 's3cret', claims })
+  const { issuer } = provider
+  const undici = await startPostern('undici', configuration(portal.port, 'undici', issuer, rule))
+  const classic = await startPostern('http-proxy', configuration(portal.port, 'http-proxy', issuer, rule))
+  const webseal = await startPostern('webseal', configuration(portal.port, 'undici', undefined, 'account == "anna"'))
+  const refusing = await startPostern('refusing', configuration(portal.port, 'undici', issuer, 'hd == "other.org"'))
+  // the same key, portal and provider: one session opens all of them
+  const cookie = await signIn(provider, undici)
   const targets: readonly Target[] = [
     { name: 'bare pipe (undici)', server: pipe, headers: [cookie], status: 200 },
     { name: 'signed in', server: undici, headers: [cookie], status: 200 },
@@ -179,6 +161,7 @@ async function bench(): Promise<void> {
     ratio: median(ratio),
   }))
   process.stdout.write(`\n${'case'.padEnd(32)}${'CPU µs'.padStart(8)}${'req/s'.padStart(9)}${'ratio'.padStart(8)}\n`)
+  await provider.close()
   for (const row of rows)
     process.stdout.write(
       `${row.name.padEnd(32)}${row.microsPerRequest.toFixed(1).padStart(8)}${row.requestsPerSecond.toFixed(0).padStart(9)}${row.ratio.toFixed(2).padStart(8)}\n`,

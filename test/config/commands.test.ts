@@ -1,4 +1,5 @@
 // `postern check` and `postern keygen`, as a person types them.
+import { relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { check } from '../../src/commands/check.ts'
 import { keygen } from '../../src/commands/keygen.ts'
@@ -59,6 +60,21 @@ describe('check', () => {
     const probe = () => Promise.reject(new Error('asked'))
     expect((await run(minimal, { probe })).code).toBe(0)
     expect((await run('', { online: true, probe })).code).toBe(1)
+  })
+
+  it('sees a list that is none also without the secrets, and a key of zeros with them', async () => {
+    const text = minimal.replace(`[${key}]`, '"${env:KEY}"')
+    const missing = await run(text, { withoutSecrets: true })
+    expect([missing.code, missing.out[0]]).toEqual([1, expect.stringContaining('session.keys  must be a list  → write [')])
+    expect((await run(minimal.replace(key, '"${env:KEY}"'), { withoutSecrets: true })).code).toBe(0)
+    const zeros = await run(minimal.replace(key, '"${env:KEY}"'), { env: { KEY: `${'A'.repeat(42)}B` } })
+    expect([zeros.code, zeros.out[0]]).toEqual([1, expect.stringContaining('session.keys[0]  is all zeros')])
+  })
+
+  it('says in which folder it looked for a file of a relative reference', async () => {
+    const config = relative('.', written({ 'postern.yaml': minimal.replace(key, '"${file:../no/such}"') }))
+    const { out } = await run('', { config })
+    expect(out[0]).toMatch(/does not exist \(looked for in \/.+\/no\) {2}→ create it: postern keygen > .*no\/such, or check/)
   })
 
   it('cannot ask without the secrets', async () => {

@@ -1,5 +1,6 @@
 // One file for each kind of mistake, beside it what `check` says: the sentences are part of the contract.
 import { readdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { check } from '../../src/commands/check.ts'
 import { absentKeys } from '../../src/config/absent.ts'
@@ -15,7 +16,7 @@ const all = (): string => examples.map(expected).join('')
 
 async function said(name: string): Promise<string> {
   const lines: string[] = []
-  const print = (line: string) => lines.push(line.replaceAll(`${folder}/`, ''))
+  const print = (line: string) => lines.push(line.replaceAll(resolve(folder), '/there').replaceAll(`${folder}/`, ''))
   const code = await check({ config: `${folder}/${name}.yaml`, online: false, withoutSecrets: false, env }, print, print)
   return [...lines, `exit ${code}`, ''].join('\n')
 }

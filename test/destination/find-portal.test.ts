@@ -49,6 +49,16 @@ describe('which portal answers', () => {
   it('a portal below a path does not answer elsewhere on its host', () => {
     expect(compileFindPortal([{ portal: portal('app', '/app'), host: 'h' }])('h', '/')).toBeUndefined()
   })
+  it('our own paths belong to somebody even where every portal lies below a path', () => {
+    const both = [
+      { portal: portal('one', '/one'), host: 'h' },
+      { portal: portal('two', '/two'), host: 'h' },
+    ]
+    const isOurs = (path: string) => path.startsWith('/_postern/')
+    expect(compileFindPortal(both, isOurs)('h', '/_postern/login')).toBeDefined()
+    expect(compileFindPortal(both, isOurs)('h', '/elsewhere')).toBeUndefined()
+    expect(compileFindPortal(both, isOurs)('other', '/_postern/login')).toBeUndefined()
+  })
   it('a case-insensitive portal owns its path in any case', () => {
     const iis = compileFindPortal([{ portal: portal('iis', '/App', 'insensitive'), host: 'h' }])
     expect(iis('h', '/aPP/x')?.name).toBe('iis')

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { compileExpression } from '../../src/expression/compile.ts'
-import { factsOf, factsOfCase } from '../../src/facts.ts'
+import { factsOf, factsOfCase, timeTrouble } from '../../src/facts.ts'
 import type { Identity, RequestView } from '../../src/types.ts'
 
 const identity: Identity = {
@@ -119,4 +119,18 @@ describe('the facts of a case', () => {
     })
     expect(factsOfCase({ client_ip: '192.168.0.1', is_client_ip_private: false })['is_client_ip_private']).toBe(false)
   })
+})
+
+describe('the time of a case', () => {
+  it.each(['2026-11-02T09:00:00Z', '2026-11-02T09:00+01:00', '2026-11-02', '2028-02-29', 'noon', 0, null, undefined])(
+    'may be %j',
+    (now) => expect(timeTrouble(now === undefined ? {} : { now })).toBeUndefined(),
+  )
+  it.each(['2026-13-02T09:00:00Z', '2026-02-29', '2026-11-02T09:00:00', '2026-11-02T25:00Z', 'Nov 2 2026', '12345', true, []])(
+    'may not be %j, which is none or another one on every machine',
+    (now) => {
+      expect(timeTrouble({ now })?.key).toBe('now')
+      expect(timeTrouble({ now: 1, authenticated_at: now })?.key).toBe('authenticated_at')
+    },
+  )
 })

@@ -30,8 +30,8 @@ describe('postern rules test', () => {
     const cases = '- { name: odd, facts: { ok: "true" }, expect: allow }\n- { name: open, facts: { ok: true }, expect: deny }\n'
     const { code, lines } = await run({ 'a.jsonata': 'ok and true', 'a.cases.yaml': cases })
     expect(code).toBe(1)
-    expect(lines[0]).toMatch(/^FAIL {2}a {2}odd: expected allow, got deny \(a text stands where/)
-    expect(lines[1]).toBe('FAIL  a  open: expected deny, got allow')
+    expect(lines[0]).toMatch(/^FAIL {2}a\.cases\.yaml:1:3 {2}a {2}odd: expected allow, got deny \(a text stands where/)
+    expect(lines[1]).toBe('FAIL  a.cases.yaml:2:3  a  open: expected deny, got allow')
     expect(lines[2]).toBe('0 passed, 2 failed')
   })
 
@@ -54,6 +54,23 @@ describe('postern rules test', () => {
     expect(lines[0]).toMatch(/^FAIL {2}a\.jsonata:3:3 {2}"\)" was not expected here {2}→ /)
     expect(lines[1]).toMatch(/^FAIL {2}a\.cases\.yaml:1:22 {2}\[0\]\.expect {2}/)
     expect(lines[2]).toBe('0 passed, 2 failed')
+  })
+
+  it('fails a case whose time is none, at its place', async () => {
+    const rule = 'now < 5'
+    const cases = '- name: a\n  facts: { now: 2026-13-02T09:00:00Z }\n  expect: deny\n'
+    const { code, lines } = await run({ 'a.jsonata': rule, 'a.cases.yaml': cases })
+    expect(code).toBe(1)
+    expect(lines[0]).toBe('FAIL  a.cases.yaml:2:17  [0].facts.now  is no time  → write for example "2026-11-02T09:00:00Z"')
+  })
+
+  it('hints at a claim that no case shows, and passes all the same', async () => {
+    const cases = '- { name: ours, facts: { hd: x }, expect: deny }\n'
+    const { code, lines } = await run({ 'a.jsonata': '/* domain */\nhdd = "x"', 'a.cases.yaml': cases })
+    expect([code, lines[1]]).toEqual([
+      0,
+      'hint  a.jsonata:2:1  no case shows the claim hdd  → add a case that has it: its name may be misspelt',
+    ])
   })
 
   it('fails cases whose rule is gone', async () => {

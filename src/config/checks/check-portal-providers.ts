@@ -38,7 +38,7 @@ function checkName(portal: PortalConfig, index: number, at: Path, config: Config
       'is asked first and as a second factor: nobody could tell which of them is meant',
       'add it to providers a second time, under another name',
     )
-  else if (provider && !provider.enabled)
+  else if (provider && !provider.enabled && !problems.isSettled(['providers', config.providers.indexOf(provider), 'enabled']))
     problems.error(at, `the provider ${reading.show(at, name)} is disabled`, 'write enabled: true there, or take it away here')
   else if (!provider && !namesAreUnsure(reading, config))
     problems.error(at, `there is no provider ${reading.show(at, name)}`, suggestion(at, name, config, reading))

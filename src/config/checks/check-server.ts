@@ -67,7 +67,14 @@ export function warnOfWideRange(range: string, path: Path, reading: Reading): vo
 }
 
 function checkSession(config: Config, { problems }: Reading): void {
-  const { idle, lifetime, cookie } = config.session
+  const { keys, idle, lifetime, cookie } = config.session
+  for (const [index, key] of keys.entries())
+    if (isZero(key))
+      problems.error(
+        ['session', 'keys', index],
+        'is all zeros: anybody could make sessions with it',
+        'run `postern keygen` and put what it prints into a secret',
+      )
   if (idle > lifetime) problems.warning(['session', 'idle'], 'is longer than session.lifetime', 'make idle the shorter one')
   if (/^__(Host|Secure)-/i.test(cookie.name))
     problems.error(
@@ -76,3 +83,6 @@ function checkSession(config: Config, { problems }: Reading): void {
       'write auto, which adds __Host- on https, or another name',
     )
 }
+
+/** As stand-ins are, which belong to paths that are settled. */
+const isZero = (key: string): boolean => Buffer.from(key, 'base64url').every((byte) => byte === 0)

@@ -6,6 +6,7 @@ import type { OidcConfig, SignInConfig } from '../schema.ts'
 
 export function checkSignIn(provider: SignInConfig, path: Path, reading: Reading): void {
   checkParameters(provider, path, reading)
+  if (provider.protocol === 'OIDC') refuseDocumentAsIssuer(provider, path, reading)
   // what is not finished yet waits, disabled, for the rest
   if (!provider.enabled) return
   checkWholeness(provider, path, reading)
@@ -20,10 +21,19 @@ function checkWholeness(provider: SignInConfig, path: Path, { problems }: Readin
   }
 }
 
+function refuseDocumentAsIssuer({ issuer }: OidcConfig, path: Path, { problems }: Reading): void {
+  if (/\/\.well-known\/(openid-configuration|oauth-authorization-server)\/?$/.test(issuer ?? ''))
+    problems.error(
+      [...path, 'issuer'],
+      'is the address of the discovery document',
+      'write it as discoveryUri, or the issuer without /.well-known/openid-configuration',
+    )
+}
+
 const handMade = 'endpoints written by hand need issuer: the iss of its tokens'
 const whatToAdd: Readonly<Record<string, string>> = {
   issuer: 'write issuer: https://idp.company.com (or discoveryUri, or all endpoints by hand)',
-  clientId: 'write clientId as registered at the provider',
+  clientId: 'write clientId: the id registered at the provider',
   authorizationEndpoint: 'write the address at which people sign in',
   tokenEndpoint: 'write the address at which codes are changed into tokens',
   userinfoEndpoint: 'write the address that says who the person is',

@@ -24,7 +24,9 @@ export const serverSchema = z.strictObject({
   health: listen.prefault('0.0.0.0:9091').describe('`/healthz` `/readyz` `/readyz/{portal}` `/metrics`: read only.'),
   admin: listen
     .prefault('127.0.0.1:9090')
-    .describe('`/sessions` `/config` `/explain`; any address but loopback needs `adminToken`.'),
+    .describe(
+      '`/config`: what is being served, and what was wrong with the last reload. Any address but loopback needs `adminToken`.',
+    ),
   adminToken: z
     .exactOptional(text.min(16, 'is too short to be a secret → use at least 16 characters'))
     .describe('Bearer token of the admin listener.'),

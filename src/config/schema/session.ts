@@ -4,17 +4,24 @@ import { flag, someTime, text } from './values.ts'
 
 const isKey = (value: string): boolean => /^[A-Za-z0-9_-]{43}=?$/.test(value) && Buffer.from(value, 'base64url').length === 32
 
+const noKey = 'is not base64url of 32 bytes → run `postern keygen` and put what it prints into a secret'
+const fileName = 'looks like a file name but is taken as it stands → write "${file:/run/secrets/postern/session-key}"'
+const noList = 'must be a list → write ["${file:/run/secrets/postern/session-key}"]'
+const isFileName = (value: unknown): boolean =>
+  typeof value === 'string' && /^(file:|~\/|\.{0,2}\/)/.test(value) && !/^[A-Za-z0-9+/]{43}=$/.test(value)
+
 /** Where an unresolved reference stands (`--without-secrets`): 32 zero bytes. Never reaches a start. */
 export const dummyKey = Buffer.alloc(32).toString('base64url')
 
-export const sessionSchema = z.strictObject({
+const shape = {
   store: z
     .literal('cookie', { error: 'this version keeps sessions in the cookie only → write cookie, or leave the key out' })
     .prefault('cookie')
     .describe('Where sessions live.'),
   keys: z
-    .array(z.string().refine(isKey, 'is not base64url of 32 bytes → run `postern keygen` and put what it prints into a secret'), {
-      error: 'is missing → run `postern keygen` and name a secret that holds the result',
+    .array(z.string().refine(isKey, { error: ({ input }) => (isFileName(input) ? fileName : noKey) }), {
+      error: ({ input }) =>
+        typeof input === 'string' ? noList : 'is missing → run `postern keygen` and name a secret that holds the result',
     })
     .min(1, 'holds no key → run `postern keygen` and name a secret that holds the result')
     .describe('base64url of 32 bytes each. The first seals, all open: rotation signs nobody out.'),
@@ -40,4 +47,9 @@ export const sessionSchema = z.strictObject({
     })
     .prefault({})
     .describe('The session cookie.'),
+}
+
+export const sessionSchema = z.strictObject(shape, {
+  error: ({ input }) =>
+    (input ?? null) === null ? 'is missing → write session: { keys: ["${file:/run/secrets/postern/session-key}"] }' : undefined,
 })

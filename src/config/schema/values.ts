@@ -102,10 +102,24 @@ const isOrigin = (value: string): boolean => {
   return url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '' && !value.includes('#')
 }
 
+/** issues.ts puts what was written behind the scheme. */
+export const schemeMissing = 'the scheme is missing'
+const hostFirst = /^([^\s:/?#@\\]*\.[^\s:/?#@\\]+|localhost|[\w-]+(?=:\d)|\[[0-9a-f:.]+\])(:\d{1,5})?(\/.*)?$/i
+/** The usual complaint, or that of a form which fits but for its scheme. */
+const orLacksScheme =
+  (fits: (value: string) => boolean, example: string, complaint: string) =>
+  ({ input }: { readonly input?: unknown }): string =>
+    typeof input === 'string' && hostFirst.test(input) && fits(`https://${input}`)
+      ? `${schemeMissing} → write for example ${example}`
+      : `${complaint} → write for example ${example}`
+const isUrl = (value: string): boolean => parseUrl(value) !== undefined
+
 /** Scheme, host and port, no path. Output: `scheme://host[:port]`, lower case, without default port. */
 export const origin = z
   .string()
-  .refine(isOrigin, 'must be scheme, host and port without a path → write for example https://home.company.com')
+  .refine(isOrigin, {
+    error: orLacksScheme(isOrigin, 'https://home.company.com', 'must be scheme, host and port without a path'),
+  })
   .transform((value) => new URL(value).origin)
   .meta({ id: 'origin', description: 'Scheme, host and port: `https://home.company.com`.' })
 
@@ -118,7 +132,7 @@ const noFragment = (value: string): boolean => !value.includes('#')
 /** An address at an identity provider: https, or http on loopback only. As written. */
 export const providerUrl = z
   .string()
-  .refine((value) => parseUrl(value) !== undefined, 'is no URL → write for example https://idp.company.com/token')
+  .refine(isUrl, { error: orLacksScheme(isUrl, 'https://idp.company.com/token', 'is no URL') })
   .refine(isSafeUrl, 'is plain http → write https (http is accepted on localhost only)')
   .refine(noFragment, 'has a fragment → take away the part from # on')
   .meta({ id: 'providerUrl', description: 'An https URL (http on localhost only).' })
@@ -126,7 +140,7 @@ export const providerUrl = z
 /** Any http or https URL, as written. */
 export const url = z
   .string()
-  .refine((value) => parseUrl(value) !== undefined, 'is no URL → write for example https://home.company.com/callback')
+  .refine(isUrl, { error: orLacksScheme(isUrl, 'https://home.company.com/callback', 'is no URL') })
   .refine(noFragment, 'has a fragment → take away the part from # on')
   .meta({ id: 'url', description: 'An http or https URL.' })
 

@@ -1,4 +1,5 @@
 // From what the provider asserts to somebody with an account. It knows claims, not how they were fetched or checked.
+import { isClaimName } from '../../expression/claim-name.ts'
 import { compileExpression } from '../../expression/compile.ts'
 import type { AuthOutcome, Facts, Identity, Instant, Json } from '../../types.ts'
 import { foldAccount, holdsControls } from './account.ts'
@@ -13,8 +14,7 @@ export interface Attribute {
 
 /** Throws ExpressionError where the text is neither a claim's name nor an expression. */
 export function compileAttribute(source: string): Attribute {
-  // `preferred-username` and `https://company.com/account` are names that providers use, not arithmetic
-  if (/^(?:[A-Za-z_][\w-]*|https?:\/\/[^\s"'()]+)$/.test(source)) {
+  if (isClaimName(source)) {
     return { reads: new Set([source]), of: async (claims) => (Object.hasOwn(claims, source) ? claims[source] : undefined) }
   }
   const expression = compileExpression(source, 'value')

@@ -97,7 +97,7 @@ describe('S-360', () => {
   it('shows a provider that is not configured yet, and offers it to nobody', async () => {
     const config = await (await fetch(`${world.postern.adminUrl}/config`)).json()
     expect(JSON.stringify(config)).toMatch(/"name":"LATER"[^}]*"enabled":false/)
-    expect(world.postern.logText()).toContain('LATER (OIDC, disabled)')
+    expect(world.postern.logText()).toContain('LATER (OIDC, not configured)')
     expect((await world.somebody().open(`${home}/_postern/start/LATER`)).status).toBe(404)
   })
 })
