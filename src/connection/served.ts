@@ -4,8 +4,8 @@ import type { KeptRequests } from '../identity/kept-request.ts'
 import type { Generation } from '../types.ts'
 import type { Forwarder } from '../upstream/forward.ts'
 import type { OwnEndpoints } from './own-endpoints.ts'
+import type { Trust } from './peer.ts'
 import type { Reply } from './reply.ts'
-import type { Trust } from './request-view.ts'
 
 export interface Parts {
   readonly generation: Generation
