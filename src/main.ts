@@ -11,6 +11,9 @@ const usage = `postern COMMAND …
   serve [--config FILE] [--enforce-local[=PORTAL]]     runs; with --enforce-local the portal's own sign-in answers
   check [--config FILE] [--online] [--without-secrets] every problem of a configuration, with what to write instead
   uris [--config FILE] [--json]                        what to register at the identity providers
+  explain --portal P --path PATH [--method M] [--provider N] [--claims FILE] [--client-ip IP] [--at TIME]
+          [--json] [--config FILE]                     what would happen to this request by this person, and why
+  explain --request ID [--json] [--config FILE]        why the running Postern refused that one
   rules test [DIR]                                     runs the cases beside each rule
   keygen                                               a new session key
   demo                                                 identity provider, sample portals and Postern on this machine
@@ -29,13 +32,17 @@ interface Flags {
   readonly json: boolean
   readonly withoutSecrets: boolean
   readonly enforceLocal: readonly string[]
+  readonly question: Readonly<Partial<Record<(typeof questionFlags)[number] | 'request', string>>>
   readonly positionals: readonly string[]
 }
+
+const questionFlags = ['portal', 'path', 'method', 'provider', 'claims', 'client-ip', 'at'] as const
 
 const allowedFlags: Readonly<Record<string, readonly string[]>> = {
   serve: ['config', 'enforce-local'],
   check: ['config', 'online', 'without-secrets'],
   uris: ['config', 'json'],
+  explain: ['config', 'json', ...questionFlags, 'request'],
   rules: [],
   keygen: [],
   demo: ['port'],
@@ -49,6 +56,14 @@ function readFlags(command: string, args: readonly string[]): Flags & { readonly
     'without-secrets': { type: 'boolean' },
     port: { type: 'string' },
     'enforce-local': { type: 'string', multiple: true },
+    portal: { type: 'string' },
+    path: { type: 'string' },
+    method: { type: 'string' },
+    provider: { type: 'string' },
+    claims: { type: 'string' },
+    'client-ip': { type: 'string' },
+    at: { type: 'string' },
+    request: { type: 'string' },
   } as const
   const { values, positionals, tokens } = parseArgs({
     // parseArgs knows no optional values: without a name it means every portal
@@ -68,6 +83,7 @@ function readFlags(command: string, args: readonly string[]): Flags & { readonly
     withoutSecrets: values['without-secrets'] ?? false,
     port: values.port,
     enforceLocal: values['enforce-local'] ?? [],
+    question: values,
     positionals,
   }
 }
@@ -94,6 +110,14 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
     const { config } = await loadConfig(flags.config, { env: process.env, withoutSecrets: 'missing' })
     return uris(config, { json: flags.json }, out)
   },
+  explain: async (args) => {
+    const flags = readFlags('explain', args)
+    noPositionals('explain', flags)
+    const { config, json, question } = flags
+    const asked = askedOf(question)
+    const { explainCommand } = await import('./commands/explain.ts')
+    return explainCommand({ config, json, asked, env: process.env, clock: Date.now }, out, err)
+  },
   rules: async (args) => {
     const { positionals } = readFlags('rules', args)
     if (positionals[0] !== 'test' || positionals.length > 2) throw new UsageError('write: postern rules test [DIR]')
@@ -112,6 +136,24 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
     const { runDemo } = await import('./commands/run-demo.ts')
     return runDemo(flags.port === undefined ? undefined : Number(flags.port), out)
   },
+}
+
+function askedOf({ request, portal, path, ...more }: Flags['question']) {
+  if (request !== undefined) {
+    const other = questionFlags.find((name) => (name === 'portal' ? portal : name === 'path' ? path : more[name]) !== undefined)
+    if (other !== undefined) throw new UsageError(`--request says it all: leave --${other} out`)
+    return { request }
+  }
+  if (portal === undefined || path === undefined) throw new UsageError('explain needs --portal and --path, or --request')
+  return {
+    portal,
+    path,
+    method: more.method,
+    provider: more.provider,
+    claims: more.claims,
+    clientIp: more['client-ip'],
+    at: more.at,
+  }
 }
 
 function noPositionals(command: string, flags: Flags): void {

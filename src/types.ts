@@ -126,6 +126,11 @@ export interface Provider {
   readonly asking?: ProviderAsking
   /** Of what makes its people who they are: issuer, client, account. A session made under another is nobody. */
   readonly fingerprint?: string
+  /**
+   * Who somebody with these claims is, checked as at a sign-in; or as in the headers of a trusted source. For explanations only:
+   * nothing here is signed. Never rejects.
+   */
+  assert?(claims: Readonly<Record<string, Json>>, now: Instant): Promise<AuthOutcome>
   /** For `/config` and `check --online`: never throws, never shows a secret. */
   status?(): ProviderStatus
   /** Asks now for what is otherwise asked when first needed (`check --online`). Never throws. */
@@ -195,6 +200,8 @@ export interface Answer {
   readonly words?: string
   readonly provider?: string
   readonly account?: string
+  /** Whom a rule turned away at the callback, for explanations. */
+  readonly refused?: Identity
 }
 /** What identify says of a request: an outcome, the cookies it wants set, the session it read. */
 export interface Identified {
@@ -376,7 +383,42 @@ export interface Route {
   readonly encodedSlash: 'refuse' | 'allow'
   /** Rules and header plan for somebody; kept while what they read does not change. */
   readonly judge: (identity: Identity, request: RequestView, now: Instant) => Judgement | Promise<Judgement>
+  /** The same rules, each by itself, for a person who asks why. Without somebody they are named and not asked. Never rejects. */
+  readonly explain?: (
+    identity: Identity | undefined,
+    request: RequestView,
+    now: Instant,
+    /** Members of `request` that are not known any more: rules that read one are not asked. */
+    unknown?: ReadonlySet<string>,
+  ) => Promise<readonly ExplainedRule[]>
 }
+/** One rule and what it says of one person and request. */
+export interface ExplainedRule {
+  readonly name: string
+  /** Whose rule it is. */
+  readonly of: RuleOwner
+  readonly file?: string
+  /** 1-based. */
+  readonly line?: number
+  /** What a refused person is told. */
+  readonly message?: string
+  readonly result: 'allows' | 'refuses' | 'fails' | 'not asked'
+  /** What it gives; absent where it gives nothing or fails. */
+  readonly value?: Json
+  readonly detail?: string
+  /** What it read: name -> value. */
+  readonly facts: Readonly<Record<string, Json>>
+  /** What it read and was not there. */
+  readonly missing: readonly string[]
+  /** The parts of it that made it give this, `line` in the file. Neither value nor error: it gives nothing. */
+  readonly decidedBy: readonly {
+    readonly source: string
+    readonly line?: number
+    readonly value?: Json
+    readonly error?: string
+  }[]
+}
+export type RuleOwner = 'provider' | 'portal' | 'route'
 /** What the rules and the header expressions say of one person on one route. */
 export interface Judgement {
   readonly verdict: Verdict

@@ -12,6 +12,9 @@ import { type Listening, listenForMachines, listenForPeople } from '../connectio
 import { createProxyDoor } from '../connection/proxy-door.ts'
 import { Served } from '../connection/served.ts'
 import { ConfigError, type Problem } from '../errors.ts'
+import { explain } from '../explanation/explain.ts'
+import { questionOf } from '../explanation/question.ts'
+import { createRefusals, explainRefusal } from '../explanation/refusals.ts'
 import { createFlowMemory } from '../identity/flow.ts'
 import { createKeptRequests } from '../identity/kept-request.ts'
 import { createRevocations } from '../identity/revocations.ts'
@@ -157,7 +160,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const watching = options.watch === false ? undefined : watchFiles(async () => void (await reload()))
   await watching?.follow(loaded.files)
 
+  const refusals = createRefusals()
   const door = createProxyDoor({
+    onRefusal: refusals.note,
     current: () => served,
     log,
     metrics,
@@ -194,6 +199,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
         generation: () => number,
         portals,
         problems: () => problems,
+        explaining: {
+          ask: async (asked) => explain(questionOf(asked, clock()), { generation: served.parts.generation, trim: compiled.trim }),
+          refusal: async (id) => {
+            const found = refusals.find(id)
+            return found && explainRefusal(found, served.parts.generation)
+          },
+          recent: refusals.recent,
+        },
         providers: () =>
           config.providers.map((provider) => ({
             name: provider.name,

@@ -2,9 +2,9 @@
 // A kept judgement hangs on the Identity object of a session (never on the account), and dies with the generation.
 import { type Expression, joinReads, type Reads, readsKey, readsOnlyIdentity } from '../expression/compile.ts'
 import { factsOf } from '../facts.ts'
-import { compilePermit, type Rule } from '../permission/permit.ts'
+import { compilePermit, describeRule, explainRule, type Rule } from '../permission/permit.ts'
 import type { compileHeaderPlan } from '../rewrite/plan-headers.ts'
-import type { Identity, Instant, Judgement, Portal, RequestView, Route, Verdict } from '../types.ts'
+import type { ExplainedRule, Identity, Instant, Judgement, Portal, RequestView, Route, Verdict } from '../types.ts'
 
 export interface JudgeParts {
   readonly portal: string
@@ -91,6 +91,26 @@ function count(parts: JudgeParts, rules: readonly Rule[], verdict: Verdict): voi
     const decided = !verdict.allowed && rule.name === verdict.rule
     parts.onRule(rule.name, decided ? (verdict.reason === 'rule-failed' ? 'error' : 'refuse') : 'allow')
     if (decided) return
+  }
+}
+
+/** Every rule of the route for this person, also those behind the one that refuses. Nothing is compiled before somebody asks. */
+export function compileExplain(
+  parts: Pick<JudgeParts, 'portal' | 'providerRules' | 'rules' | 'seenBy'>,
+): NonNullable<Route['explain']> {
+  return async (identity, request, now, unknown = new Set()) => {
+    const rules = [...(parts.providerRules.get(identity?.provider ?? '') ?? []), ...parts.rules]
+    if (!identity) return rules.map(describeRule)
+    const facts = factsOf(identity, parts.seenBy(request, identity.provider), parts.portal, now)
+    const explained: ExplainedRule[] = []
+    for (const rule of rules) {
+      const { reads } = rule.expression
+      const gone = [...reads.request].filter((name) => unknown.has(name))
+      if (gone.length > 0)
+        explained.push({ ...describeRule(rule), detail: `it reads request.${gone.join(', request.')}, which is not kept` })
+      else explained.push(await explainRule(rule, facts))
+    }
+    return explained
   }
 }
 

@@ -14,11 +14,12 @@ import type {
   Provider,
   RequestView,
   Route,
+  RuleOwner,
   SecondFactor,
   SessionRules,
 } from '../types.ts'
 import { compileCondition } from './compile-conditions.ts'
-import { compileAdmit, compileJudge, type JudgeParts } from './compile-judge.ts'
+import { compileAdmit, compileExplain, compileJudge, type JudgeParts } from './compile-judge.ts'
 import type { Loaded } from './load.ts'
 import type { Config, PortalConfig, RouteConfig, RuleReference } from './schema.ts'
 import { firstProvidersOf, publicUrlOf, redirectUriOf } from './uris.ts'
@@ -30,21 +31,24 @@ export interface CompiledPortal {
 }
 
 /** Named rules are read from their files, the others stand in the configuration. Throws ExpressionError; load.ts has checked before. */
-export function compileRules(references: readonly RuleReference[], loaded: Loaded): readonly Rule[] {
+export function compileRules(references: readonly RuleReference[], loaded: Loaded, of: RuleOwner = 'portal'): readonly Rule[] {
   return references.map((reference) => {
+    const found = loaded.rules.get(typeof reference === 'string' ? reference : reference.name)
+    const origin = { of, ...(found ? { place: { file: found.file, line: found.position.line } } : {}) }
     if (typeof reference !== 'string') {
       return {
         name: reference.name,
         expression: compileExpression(reference.when, 'rule'),
         ...(reference.message ? { message: reference.message } : {}),
+        ...origin,
       }
     }
-    const file = loaded.rules.get(reference)
-    if (!file) throw new Error(`rule ${reference} has no file`)
+    if (!found) throw new Error(`rule ${reference} has no file`)
     return {
       name: reference,
-      expression: compileExpression(file.source, 'rule'),
-      ...(file.message ? { message: file.message } : {}),
+      expression: compileExpression(found.source, 'rule'),
+      ...(found.message ? { message: found.message } : {}),
+      ...origin,
     }
   })
 }
@@ -138,6 +142,7 @@ function compileRoute(
   portalRules: readonly Rule[],
   loaded: Loaded,
 ): Route {
+  const rules = [...portalRules, ...(config ? compileRules(config.rules, loaded, 'route') : [])]
   return {
     pattern: config?.path ?? '',
     access: config?.access ?? 'authenticated',
@@ -149,7 +154,8 @@ function compileRoute(
     hasOwnRules: (config?.rules.length ?? 0) > 0,
     ...freshnessOf(config),
     encodedSlash: config?.encodedSlash ?? 'refuse',
-    judge: compileJudge({ ...parts, rules: [...portalRules, ...(config ? compileRules(config.rules, loaded) : [])] }),
+    judge: compileJudge({ ...parts, rules }),
+    explain: compileExplain({ ...parts, rules }),
   }
 }
 

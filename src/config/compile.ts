@@ -16,7 +16,7 @@ import { createSessionKeeper } from '../identity/session.ts'
 import { createSignIn, type SignIn } from '../identity/sign-in.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Clock, Generation, Portal, Provider, RequestView, Route } from '../types.ts'
+import type { Clock, Generation, Identity, Portal, Provider, RequestView, Route } from '../types.ts'
 import { createForwarder } from '../upstream/forward.ts'
 import { claimsRead } from './compile-judge.ts'
 import { type CompiledPortal, compilePortal, compileRules, cookieBase, expressionsOf } from './compile-portal.ts'
@@ -45,13 +45,17 @@ export interface CompiledGeneration {
   readonly signIn: SignIn
   readonly providers: ReadonlyMap<string, Provider>
   readonly sessions: () => number
+  /** The identity as a session would hold it: `session.claims` leaves out the others. */
+  readonly trim: (identity: Identity) => Identity
 }
 
 export function compile(loaded: Loaded, context: CompileContext): CompiledGeneration {
   const { config } = loaded
   const enabled = config.providers.filter((provider) => provider.enabled)
   const providers = new Map(enabled.map((provider) => [provider.name, compileProvider(provider, loaded, context)] as const))
-  const providerRules = new Map(enabled.map((provider) => [provider.name, compileRules(provider.rules, loaded)] as const))
+  const providerRules = new Map(
+    enabled.map((provider) => [provider.name, compileRules(provider.rules, loaded, 'provider')] as const),
+  )
   const portals = config.portals.map((portal) =>
     compilePortal(portal, loaded, providers, providerRules, context.metrics, isEnforced(context, portal.name)),
   )
@@ -97,6 +101,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     signIn,
     providers,
     sessions: () => keeper.size(),
+    trim: (identity) => keeper.trim(identity),
     parts: {
       generation,
       reply,

@@ -1,4 +1,4 @@
-// The admin listener: what is being served, and what was wrong with the last reload. Never a secret.
+// The admin listener: what is being served, what was wrong with the last reload, why somebody was refused. Never a secret.
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type NextFunction, type Request, type Response } from 'express'
@@ -6,6 +6,7 @@ import { isLoopbackHost } from '../addresses.ts'
 import { foldHost } from '../destination/find-portal.ts'
 import type { Problem } from '../errors.ts'
 import type { Portal, Provider } from '../types.ts'
+import { addExplain, type Explaining } from './admin-explain.ts'
 
 export interface Admin {
   readonly token?: string
@@ -14,6 +15,7 @@ export interface Admin {
   readonly providers: () => readonly ProviderEntry[]
   /** Of the last reload; empty where it went well. */
   readonly problems: () => readonly Problem[]
+  readonly explaining: Explaining
 }
 export interface ProviderEntry {
   readonly name: string
@@ -44,6 +46,7 @@ export function createAdmin(admin: Admin): (incoming: IncomingMessage, response:
     next()
   })
   app.get('/config', (_request, response) => void response.json(describeConfiguration(admin)))
+  addExplain(app, admin.explaining)
   app.use((_request, response) => void response.status(404).json({ title: 'Not found', status: 404 }))
   // express would answer with a stack trace
   app.use(

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { describe, PosternError, type Reason } from '../errors.ts'
 import type { SignIn } from '../identity/sign-in.ts'
-import type { Answer, Portal, RequestView } from '../types.ts'
+import type { Answer, Identity, Portal, RequestView } from '../types.ts'
 import type { Reply, Sent } from './reply.ts'
 
 /** What the access log wants to know of an own endpoint's answer. */
@@ -14,6 +14,8 @@ export interface OwnOutcome {
   readonly account?: string
   readonly rule?: string
   readonly detail?: string
+  /** Whom a rule turned away. */
+  readonly refused?: Identity
 }
 export interface OwnVisit {
   readonly request: RequestView
@@ -63,6 +65,7 @@ export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
       ...(given.provider ? { provider: given.provider } : {}),
       ...(given.account ? { account: given.account } : {}),
       ...ruleOf(given),
+      ...(given.refused ? { refused: given.refused } : {}),
     })
   }
 

@@ -48,6 +48,18 @@ export function createProxyDoor(context: DoorContext): ProxyDoor {
   function refuse(refused: Refused, served: Served, incoming: IncomingMessage, response: ServerResponse): void {
     turns.spoil(incoming.socket)
     const sent = served.parts.reply.refused(refused, response)
+    context.onRefusal?.({
+      id: refused.id,
+      at: context.clock(),
+      generation: served.parts.generation.number,
+      method: incoming.method ?? '',
+      host: '',
+      path: refused.path,
+      clientIp: refused.peer.address,
+      portal: '',
+      reason: refused.reason,
+      detail: refused.detail,
+    })
     context.metrics.request('', 'deny', sent.status, 0)
     if (context.accessLog) {
       const { id, path, reason } = refused

@@ -2,10 +2,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { decide } from '../decide.ts'
-import { describe, PosternError, type Reason } from '../errors.ts'
+import { describe, PosternError, type Reason, reasons } from '../errors.ts'
+import type { Refusal } from '../explanation/refusals.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Allow, Clock, Decision, RequestView } from '../types.ts'
+import type { Allow, Clock, Decision, Identity, RequestView } from '../types.ts'
 import type { Exchange, Outcome } from '../upstream/forward.ts'
 import { isKeepable, type Keepable, keepForm } from './keep-body.ts'
 import type { OwnOutcome } from './own-endpoints.ts'
@@ -18,6 +19,8 @@ export interface VisitContext {
   /** Monotonic milliseconds, for durations only. */
   readonly ticks: () => number
   readonly accessLog: boolean
+  /** For whoever asks why. */
+  readonly onRefusal?: (refusal: Refusal) => void
 }
 
 export interface Upgrade {
@@ -81,13 +84,18 @@ export class Visit implements Exchange {
       return parts.forwarder.forward(this, response)
     }
     if (decision.kind === 'own') {
-      const done = (own: OwnOutcome) => this.#finish(own.sent, own)
+      const done = (own: OwnOutcome) => {
+        const reason = own.rule && reasons.find((one) => one === own.reason)
+        if (own.rule && reason) this.#remember({ portal: decision.portal, reason, rule: own.rule, ...whom(own.refused) })
+        this.#finish(own.sent, own)
+      }
       return parts.own(
         { request: this.request, portal: decision.portal, endpoint: decision.endpoint, done },
         this.incoming,
         response,
       )
     }
+    if (decision.kind === 'deny') this.#remember(decision)
     if (isKeepable(decision, this.request)) return this.#keep(decision, expectsContinue)
     if (bringsBody(this.incoming)) response.shouldKeepAlive = false // nobody waits for the rest of a body that nobody wants
     this.#finish(parts.reply.denied(decision, this.request, response))
@@ -122,6 +130,30 @@ export class Visit implements Exchange {
     this.#finish(outcome)
   }
 
+  /** Where it was only asked, not refused, this is never called. */
+  #remember(refused: Pick<Decision, 'reason' | 'portal' | 'identity' | 'rule' | 'detail'> & { readonly message?: string }): void {
+    const { onRefusal, clock } = this.#context
+    if (!onRefusal) return
+    const { id, method, host, path } = this.request
+    const { generation } = this.#served.parts
+    const { reason, identity, rule, message, detail, portal = generation.findPortal(host, path) } = refused
+    onRefusal({
+      id,
+      at: clock(),
+      generation: generation.number,
+      method,
+      host: portal ? host : '',
+      path,
+      clientIp: this.#clientAddress(identity?.provider ?? ''),
+      portal: portal?.name ?? '',
+      reason,
+      ...(rule ? { rule } : {}),
+      ...(message === undefined ? {} : { message }),
+      ...(detail === undefined ? {} : { detail }),
+      ...(identity ? { identity } : {}),
+    })
+  }
+
   #replyWith(reason: Reason): void {
     const { status } = describe(reason)
     const retryAfter = status === 502 || status === 503 ? { retryAfter: 5 } : {}
@@ -139,6 +171,7 @@ export class Visit implements Exchange {
       reason,
       detail,
     })
+    if (reason === 'header-failed') this.#remember({ reason, detail })
     try {
       if (this.#response.headersSent || this.#response.destroyed) this.#response.destroy()
       else this.#replyWith(reason)
@@ -195,6 +228,8 @@ export class Visit implements Exchange {
     return this.request.clientAddress
   }
 }
+
+const whom = (identity: Identity | undefined) => (identity ? { identity } : {})
 
 /** `complete` is not known yet where a request has just begun. */
 const bringsBody = ({ complete, headers }: IncomingMessage): boolean =>

@@ -63,7 +63,7 @@ function replacementFor(token: Token, before: Token | undefined): string {
 }
 
 /** A claim may be called `not`: it is the operator only where an operand may begin and another one follows. */
-function isNotKeyword(token: Token, tokens: readonly Token[], index: number): boolean {
+export function isNotKeyword(token: Token, tokens: readonly Token[], index: number): boolean {
   if (token.kind !== 'name' || token.text !== 'not' || !token.first) return false
   const before = tokens[index - 1]
   if (before?.kind === 'operator' && before.text === '.') return false

@@ -124,7 +124,7 @@ function turnAway(arrival: Arrival, before: Session | undefined, identity: Ident
   const { context, request, portal, now, cookies } = arrival
   if (before) context.keeper.end(before, now)
   const cleared = { ...arrival, cookies: [...cookies, ...context.keeper.clear(request, portal.session)] }
-  return fail(cleared, verdict.reason, whyOf(verdict), explanation(verdict, identity))
+  return { ...fail(cleared, verdict.reason, whyOf(verdict), explanation(verdict, identity)), refused: identity }
 }
 
 const whyOf = ({ detail, rule }: Verdict): string => detail ?? (rule ? `refused by the rule ${rule}` : 'not admitted')

@@ -25,7 +25,7 @@ export const serverSchema = z.strictObject({
   admin: listen
     .prefault('127.0.0.1:9090')
     .describe(
-      '`/config`: what is being served, and what was wrong with the last reload. Any address but loopback needs `adminToken`.',
+      '`/config`: what is being served, and what was wrong with the last reload; `/explain`: why a request was refused. Any address but loopback needs `adminToken`.',
     ),
   adminToken: z
     .exactOptional(text.min(16, 'is too short to be a secret → use at least 16 characters'))

@@ -65,6 +65,7 @@ export function createOAuth2Provider(options: OAuth2Options, context: { readonly
     ...(options.credentialsName === undefined ? {} : { credentialsName: options.credentialsName }),
     login: createLogin(options, { client: () => client.for(endpoints), clock: context.clock, reach }),
     asking: askingOf(options),
+    assert: createAssert(options, endpoints.issuer),
     status,
     probe: async () => {
       await reach().catch(() => undefined)
@@ -165,6 +166,19 @@ function createExchange(options: OAuth2Options, { client, clock }: Party) {
     const now = clock()
     const whole = { ...claims, iss: issuer }
     return demandTrouble(flow, claims) ?? identityOf(whole, { ...options, account, groups }, now, { issuer, subject: who })
+  }
+}
+
+/** As the exchange makes it of a userinfo answer. */
+function createAssert(options: OAuth2Options, issuer: string): NonNullable<Provider['assert']> {
+  const account = compileAttribute(options.accountAttribute)
+  const groups = compileAttribute(options.groupsAttribute)
+  const subject = compileAttribute(options.subjectAttribute)
+  return async (asserted, now) => {
+    const claims = joinClaims({}, asserted)
+    const who = subjectOf(await subject.of(claims).catch(() => undefined))
+    if (who === undefined) return failed('the subject attribute is no text and no whole number')
+    return identityOf({ ...claims, iss: issuer }, { ...options, account, groups }, now, { issuer, subject: who })
   }
 }
 

@@ -74,6 +74,7 @@ export function createOidcProvider(options: OidcOptions, context: { readonly clo
     ...(options.credentialsName === undefined ? {} : { credentialsName: options.credentialsName }),
     login: createLogin(options, party),
     asking: askingOf(options),
+    assert: createAssert(options, party.vendor),
     status,
     probe: async () => {
       await (endpoints.byHand ? reach(party) : endpoints.current()).catch(() => undefined)
@@ -146,6 +147,18 @@ function createExchange(options: OidcOptions, { endpoints, client, health, clock
     return outcome.kind === 'identified'
       ? { ...outcome, ...keepOf(options, granted.configuration, granted.tokens.id_token, idToken) }
       : outcome
+  }
+}
+
+/** The checks of the exchange that are about the claims, without those about tokens. */
+function createAssert(options: OidcOptions, vendor: Vendor | undefined): NonNullable<Provider['assert']> {
+  const account = compileAttribute(options.accountAttribute)
+  const groups = compileAttribute(options.groupsAttribute)
+  return async (asserted, now) => {
+    const said = { iss: options.issuer ?? `oidc:${options.name}`, ...joinClaims(asserted, {}) }
+    const trouble = tenantTrouble(said, options)
+    if (trouble) return trouble
+    return identityOf(plainClaims(said, vendor), { ...options, account, groups }, now)
   }
 }
 

@@ -2,7 +2,7 @@
 // Must not know: sessions, portals, what happens to the headers afterwards (they are stripped for everybody).
 import { LRUCache } from 'lru-cache'
 import type { Log } from '../../log.ts'
-import type { AuthOutcome, Clock, Identity, Provider, RequestView } from '../../types.ts'
+import type { AuthOutcome, Clock, Identity, Json, Provider, RequestView } from '../../types.ts'
 import { foldAccount } from './account.ts'
 import { type Encoding, MalformedHeader, readGroups, readUser } from './webseal-headers.ts'
 import { compilePassword, compileSource, oncePerMinute, oneAddress, type TrustOptions } from './webseal-trust.ts'
@@ -75,6 +75,7 @@ export function createWebsealProvider(options: WebsealOptions, context: { readon
       if (clientAddressHeader === undefined || !isSource(request) || !isWhole(request)) return undefined
       return oneAddress(request, clientAddressHeader)
     },
+    assert: createAssert(options),
     status: () =>
       options.trustedSourceIps.length > 0 ? { state: 'ready' } : { state: 'ready', detail: 'off: trustedSourceIps is empty' },
   }
@@ -127,6 +128,26 @@ function createJudge(options: WebsealOptions, clock: Clock): (user: string, grou
       )
     }
   }
+}
+
+/** The two headers as a trusted source would write them; groups also as a list. */
+function createAssert(options: WebsealOptions): NonNullable<Provider['assert']> {
+  const { encoding } = options
+  const wire = (value: Json | undefined): string => {
+    const all = (Array.isArray(value) ? value : [value ?? '']).map((one) => written(String(one), encoding))
+    return Array.isArray(value) ? all.map((one) => `"${one.replaceAll('"', '%22')}"`).join(',') : (all[0] ?? '')
+  }
+  return async (claims, now) => {
+    const of = (header: string) => Object.entries(claims).find(([name]) => name.toLowerCase() === header.toLowerCase())?.[1]
+    return createJudge(options, () => now)(wire(of(options.userHeader)), wire(of(options.groupsHeader)))
+  }
+}
+
+/** What no header can hold is encoded; what is percent-encoded already stays. */
+function written(text: string, encoding: Encoding): string {
+  if (encoding === 'utf8_bin') return Buffer.from(text, 'utf8').toString('latin1')
+  if (encoding === 'lcp_uri') return text
+  return text.replace(/[^\u0020-\u007e]+/gu, (odd) => encodeURIComponent(odd.toWellFormed()))
 }
 
 function missing({ onMissing, userHeader }: WebsealOptions): AuthOutcome {

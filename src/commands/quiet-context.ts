@@ -1,0 +1,24 @@
+// What compiling a configuration needs where nothing is served: no log, nothing that outlives the command.
+import type { CompileContext } from '../config/compile.ts'
+import type { Environment } from '../config/reading.ts'
+import { createFlowMemory } from '../identity/flow.ts'
+import { createKeptRequests } from '../identity/kept-request.ts'
+import { createRevocations } from '../identity/revocations.ts'
+import { createLog } from '../log.ts'
+import { createMetrics } from '../metrics.ts'
+import type { Clock } from '../types.ts'
+import { egressProxyFrom } from './egress-proxy.ts'
+
+export function quietContext(env: Environment, clock: Clock): CompileContext {
+  const log = createLog({ write: () => undefined }, clock)
+  return {
+    log,
+    metrics: createMetrics(),
+    clock,
+    number: 1,
+    revocations: createRevocations({ log }),
+    memory: createFlowMemory(),
+    kept: createKeptRequests({ clock }),
+    egressProxy: egressProxyFrom(env),
+  }
+}
