@@ -109,15 +109,27 @@ const askFor = (providers: ReadonlySet<string> | undefined): SignInAsk => {
   return only !== undefined && others.length === 0 ? { provider: only } : {}
 }
 
+/** Whoever comes for the first time is asked at once as the page wants it. `max_age` follows from the page. */
+const firstAsk = ({ freshness }: Route): SignInAsk => ({
+  ...askFor(freshness?.providers),
+  ...(freshness?.maxAge === 'every' ? { fresh: true } : {}),
+  ...(freshness?.acr === undefined ? {} : { acr: freshness.acr }),
+})
+
 /** `every`: a page's own requests come within this time of the sign-in, milliseconds. */
 const grace = 10_000
+/** Between the provider's question and the person's return, milliseconds: typing, and clocks that differ. */
+const justAsked = 60_000
 
 function isFresh({ maxAge, acr }: Freshness, { session }: Identified, identity: Identity, now: Instant): boolean {
   if (acr !== undefined && identity.assurance !== acr) return false
   if (maxAge === undefined) return true
   // a travelling credential says nothing of when the person was asked
   if (!session) return false
-  return maxAge === 'every' ? now - session.createdAt < grace : now - identity.authenticatedAt < maxAge
+  // a provider that does not say when it asked may have waved the person through
+  if (!identity.authTimeKnown) return false
+  if (maxAge !== 'every') return now - identity.authenticatedAt < maxAge
+  return now - session.createdAt < grace && session.createdAt - identity.authenticatedAt < justAsked
 }
 
 function stepUp(visit: Visit, who: Identified, identity: Identity, { maxAge, acr }: Freshness): Decision {
@@ -152,7 +164,11 @@ const granting = (who: Identified, outcome: Identification) => ({
 })
 const endOf = (session: Session | undefined): Instant | undefined => session && Math.min(session.idleUntil, session.endsAt)
 
-function unidentified(visit: Visit, outcome: Exclude<AuthOutcome, Identification>, who: Identified): Decision {
+function unidentified(
+  visit: Visit,
+  outcome: Exclude<AuthOutcome, Identification>,
+  who: Identified,
+): Decision | Promise<Decision> {
   const { request, portal, route } = visit
   const { cookies } = who
   switch (outcome.kind) {
@@ -163,13 +179,13 @@ function unidentified(visit: Visit, outcome: Exclude<AuthOutcome, Identification
     case 'local':
       // whoever chose the portal's own sign-in is nobody to us: a route that wants somebody in particular stays closed
       if (route.freshness || route.hasOwnRules) return challenge(visit, who, { reason: 'provider-not-enough', ask: {} })
-      return grant(portal, request, 'local-sign-in', { cookies })
+      return localOnly(visit, who, outcome.provider)
     case 'nobody':
     case 'absent':
       if (route.access === 'optional') return grant(portal, request, 'anonymous', { cookies })
       return challenge(visit, who, {
         reason: 'sign-in-needed',
-        ...(outcome.kind === 'absent' ? { ask: askFor(route.freshness?.providers) } : {}),
+        ...(outcome.kind === 'absent' ? { ask: firstAsk(route) } : {}),
       })
   }
 }
@@ -197,6 +213,16 @@ function challenge(visit: Visit, who: Identified, { reason, ask, identity, stepU
     ...(person ? { person: { issuer: person.issuer, subject: person.subject } } : {}),
     ...(needed ? { stepUp: needed } : {}),
   }
+}
+
+/** The portal's own sign-in, for as long as its condition holds. */
+function localOnly(visit: Visit, who: Identified, provider: string): Decision | Promise<Decision> {
+  const { portal, request, now } = visit
+  const granted = () =>
+    grant(portal, request, 'local-sign-in', { cookies: who.cookies, session: who.session, endsAt: endOf(who.session) })
+  const allowed = portal.conditions.get(provider)?.(undefined, request, now) ?? true
+  const conclude = (is: boolean) => (is ? granted() : challenge(visit, who, { reason: 'provider-not-enough', ask: {} }))
+  return allowed instanceof Promise ? allowed.then(conclude) : conclude(allowed)
 }
 
 function glassIsBroken({ holdsFor, until }: BreakGlass, request: RequestView, now: Instant): boolean {

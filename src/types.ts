@@ -58,6 +58,8 @@ export interface Identity {
   /** Everything asserted, unmapped: the rules' raw material. */
   readonly claims: Readonly<Record<string, Json>>
   readonly authenticatedAt: Instant
+  /** The provider said when it asked the person (`auth_time`); else `authenticatedAt` is when they came back. */
+  readonly authTimeKnown?: true
   /** acr / AuthnContextClassRef */
   readonly assurance?: string
 }

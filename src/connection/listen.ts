@@ -54,7 +54,10 @@ export async function listenForPeople(
   server.on('checkContinue', door.checkContinue)
   server.on('checkExpectation', door.request)
   server.on('upgrade', door.upgrade)
-  server.on('connect', (_request: IncomingMessage, socket: Duplex) => answerRaw(socket, 'method-refused'))
+  server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
+    socket.on('error', () => socket.destroy())
+    if (!door.garbled(socket)) answerRaw(socket, 'method-refused')
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     const reason = reasonOf(error)
     onRefused(reason, (socket as Socket).remoteAddress ?? '')

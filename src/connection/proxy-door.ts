@@ -95,15 +95,25 @@ export function createProxyDoor(context: DoorContext): ProxyDoor {
       turns.spoil(socket)
       return turns.isBusy(socket)
     },
-    upgrade: (incoming, socket, head) => enter(incoming, responseOn(incoming, socket), false, { socket, head }),
+    upgrade: (incoming, socket, head) => {
+      const response = turns.isBusy(socket) ? undefined : responseOn(incoming, socket)
+      if (response) return enter(incoming, response, false, { socket, head })
+      // the socket still carries an answer: a second one cannot be put on it
+      socket.on('error', () => socket.destroy())
+      turns.spoil(socket)
+    },
   }
 }
 
-/** An upgrade that is refused is answered like any request, on the bare socket node hands over. */
-function responseOn(incoming: IncomingMessage, socket: Duplex): ServerResponse {
+/** An upgrade that is refused is answered like any request, on the bare socket node hands over; undefined: it carries an answer. */
+function responseOn(incoming: IncomingMessage, socket: Duplex): ServerResponse | undefined {
   const response = new ServerResponse(incoming)
   response.shouldKeepAlive = false
-  response.assignSocket(socket as Socket)
+  try {
+    response.assignSocket(socket as Socket)
+  } catch {
+    return undefined // an answer of node's own is still on it
+  }
   response.once('finish', () => socket.end())
   socket.once('error', () => socket.destroy())
   return response

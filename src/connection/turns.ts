@@ -22,9 +22,11 @@ const mostWaiting = 32
 
 export function createTurns(): Turns {
   const lines = new WeakMap<Duplex, Line>()
-  const next = (line: Line, socket: Duplex): void => {
+  const next = (line: Line, socket: Duplex, response: ServerResponse): void => {
     line.busy = false
     if (line.spoiled) return void socket.destroy()
+    // RFC 9112 section 9.6: nothing is taken after an answer that closes
+    if (!response.shouldKeepAlive) line.waiting.length = 0
     line.waiting.shift()?.()
   }
   return {
@@ -34,7 +36,7 @@ export function createTurns(): Turns {
       if (line.spoiled || line.waiting.length >= mostWaiting) return void socket.destroy()
       const begin = () => {
         line.busy = true
-        response.once('close', () => next(line, socket))
+        response.once('close', () => next(line, socket, response))
         run()
       }
       if (line.busy) line.waiting.push(begin)

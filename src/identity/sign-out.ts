@@ -14,7 +14,10 @@ export async function signOut(context: SignInContext, request: RequestView, port
   const known = await context.identify(request, portal, undefined, now)
   const { session } = found
   if (!session && known.outcome.kind !== 'identified')
-    return redirect(signedOutUrl(context, portal), found.expired ? context.keeper.clear(request, portal.session) : found.cookies)
+    return redirect(
+      signedOutUrl(context, portal),
+      found.expired && !portal.session.idleRequiresSignIn ? context.keeper.clear(request, portal.session) : found.cookies,
+    )
   if (request.path !== legacyPath && isCrossSite(request, portal) && !(await isConfirmed(context, request, session))) {
     return confirm(context, request, portal, session, known)
   }

@@ -60,7 +60,8 @@ async function beginFirst(errand: Errand, query: URLSearchParams, provider: Logi
   const { context, request, portal, now, wish } = errand
   const other = wish.other === true
   const cookies = other && !isCrossSite(request, portal) ? await leave(errand) : []
-  const { session, expired }: Partial<Identified> = other ? {} : await context.identify(request, portal, undefined, now)
+  // whoever had gone idle is asked also when they say that they are somebody else
+  const { session, expired }: Partial<Identified> = await context.identify(request, portal, undefined, now)
   const wasIdle = portal.session.idleRequiresSignIn && expired !== undefined && wentIdle(expired)
   const fresh = wish.fresh === true || wasIdle
   const isSteppingUp = (fresh || wish.acr !== undefined) && session?.identity.provider === provider.name && !session.local

@@ -17,7 +17,7 @@ export function resumeForm(
   const nonce = randomBytes(18).toString('base64')
   const inputs = fields.map(([name, value]) => html`<input type="hidden" name="${lines(name)}" value="${lines(value)}">`)
   // a field may be called `submit`, and hide the form's own: so the prototype's
-  const send = html`<script nonce="${nonce}">{const f=document.querySelector('form'),b=f.querySelector('button');b.disabled=true;b.className='button off';HTMLFormElement.prototype.submit.call(f)}</script>`
+  const send = html`<script nonce="${nonce}">{const f=document.querySelector('form'),b=document.querySelector('form button');b.disabled=true;b.className='button off';HTMLFormElement.prototype.submit.call(f)}</script>`
   const content = html`<form method="post" action="${address}">${inputs}<button class="button main">${texts.resumeSend}</button></form>${send}`
   return { content, script: { nonce } }
 }

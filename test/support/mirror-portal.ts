@@ -27,7 +27,8 @@ export async function startMirrorPortal(options: { readonly webSockets?: boolean
     response.writeHead(200, { 'Content-Type': 'application/json' })
     response.end(JSON.stringify(one))
   })
-  if (options.webSockets) new WebSocketServer({ server, path: '/socket' })
+  if (options.webSockets)
+    new WebSocketServer({ server, path: '/socket' }).on('connection', (socket) => socket.on('error', () => socket.terminate()))
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

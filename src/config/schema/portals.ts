@@ -56,7 +56,7 @@ const routeSchema = z.strictObject({
     .describe('How old the sign-in may be, counted from `auth_time`. `every`: asked for each page.'),
   acr: z
     .exactOptional(text.regex(/^\S*$/, 'is more than one word → write the one acr that the provider must reach'))
-    .describe('Strength of sign-in that the provider must have asserted.'),
+    .describe('Strength of sign-in that the provider must have asserted; where it has `acrValues`, one of those.'),
   providers: z
     .exactOptional(
       z

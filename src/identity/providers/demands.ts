@@ -9,6 +9,8 @@ export interface Demands {
   readonly freshSince?: number
   /** `acr_values`: one of them. */
   readonly acr?: string
+  /** What the provider is set up to show in any case: a weaker wish does not lower it. */
+  readonly least?: string
 }
 
 /** The provider's clock may be behind ours (seconds). */
@@ -19,14 +21,16 @@ export function demandsOf(start: LoginStart, acrValues: string | undefined, now:
   return {
     ...(start.fresh ? { freshSince: Math.floor(now / 1000) - behind } : {}),
     ...(acr === undefined ? {} : { acr }),
+    ...(acrValues === undefined || acrValues === acr ? {} : { least: acrValues }),
   }
 }
 
 export function demandsIn(flow: Json): Demands {
-  const { freshSince, acr } = (flow ?? {}) as { readonly [key: string]: Json | undefined }
+  const { freshSince, acr, least } = (flow ?? {}) as { readonly [key: string]: Json | undefined }
   return {
     ...(typeof freshSince === 'number' ? { freshSince } : {}),
     ...(typeof acr === 'string' ? { acr } : {}),
+    ...(typeof least === 'string' ? { least } : {}),
   }
 }
 
@@ -62,15 +66,16 @@ function objectIn(text: string | undefined): Record<string, unknown> {
 }
 
 /** `claims` are the provider's, checked. */
-export function demandTrouble({ freshSince, acr }: Demands, claims: Claims): AuthOutcome | undefined {
+export function demandTrouble({ freshSince, acr, least }: Demands, claims: Claims): AuthOutcome | undefined {
   if (freshSince !== undefined) {
     const time = claims['auth_time']
     if (typeof time !== 'number') return failed('auth_time is missing: the provider does not say when it asked the person')
     if (time < freshSince) return failed('auth_time lies before this sign-in: the provider did not ask the person')
   }
-  if (acr === undefined || shownOf(claims, acr) !== undefined) return undefined
+  const missing = [acr, least].find((wanted) => wanted !== undefined && shownOf(claims, wanted) === undefined)
+  if (missing === undefined) return undefined
   const shown = typeof claims['acr'] === 'string' ? logSafe(claims['acr'], 80) : 'none'
-  return { kind: 'rejected', reason: 'assurance-too-low', detail: `acr is ${shown}, asked for was ${logSafe(acr, 120)}` }
+  return { kind: 'rejected', reason: 'assurance-too-low', detail: `acr is ${shown}, asked for was ${logSafe(missing, 120)}` }
 }
 
 const failed = (detail: string): AuthOutcome => ({ kind: 'rejected', reason: 'sign-in-failed', detail })

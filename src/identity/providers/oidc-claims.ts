@@ -62,7 +62,7 @@ export async function identityOf(
     ...textOf('assurance', claims['acr']),
     groups: listOf(await options.groups.of(claims)),
     claims,
-    authenticatedAt: authenticatedAt(claims['auth_time'], now),
+    ...authenticated(claims['auth_time'], now),
   }
   return { kind: 'identified', identity }
 }
@@ -90,6 +90,7 @@ function listOf(value: Json | undefined): readonly string[] {
 }
 
 /** Seconds since 1970 (OpenID Connect Core section 2); a provider whose clock runs ahead makes nobody fresher than now. */
-function authenticatedAt(authTime: Json | undefined, now: Instant): Instant {
-  return typeof authTime === 'number' && authTime > 0 ? Math.min(authTime * 1000, now) : now
+function authenticated(authTime: Json | undefined, now: Instant): Pick<Identity, 'authenticatedAt' | 'authTimeKnown'> {
+  if (typeof authTime !== 'number' || authTime <= 0) return { authenticatedAt: now }
+  return { authenticatedAt: Math.min(authTime * 1000, now), authTimeKnown: true }
 }

@@ -96,7 +96,7 @@ describe('a strength', () => {
     [{ acr: 'gold' }, {}],
     [{ acr: 'platinum gold' }, {}],
     [{}, { acrValues: 'silver gold' }],
-    [{ acr: 'gold' }, { acrValues: 'silver' }],
+    [{ acr: 'gold' }, { acrValues: 'gold' }],
   ] as [Partial<LoginStart>, Partial<OidcOptions>][])('that was asked for and shown is taken: %j %j', async (start, options) => {
     const { outcome, authorizationUrl } = await tryWith(told({ acr: 'gold' }), start, options)
     expect(identityIn(outcome).assurance).toBe('gold')
