@@ -11,7 +11,13 @@ const usage = `postern COMMAND …
   serve [--config FILE] [--enforce-local[=PORTAL]]     runs; with --enforce-local the portal's own sign-in answers
   check [--config FILE] [--online] [--without-secrets] every problem of a configuration, with what to write instead
   uris [--config FILE] [--json]                        what to register at the identity providers
-  rules test [DIR]                                     runs the cases beside each rule
+  rules test [DIR] [--min-coverage N]                  runs the cases beside each rule, and shows what they leave untried
+  rules test [DIR] --config FILE --matrix [--people FILE] [--html FILE]
+                                                       and who may do what at every portal
+  rules record [DIR] --from LOG|- | --request ID [--rule NAME] [--facts FILE]
+                                                       a refusal becomes a case, without the personal data
+  links list [--account NAME] [--json]                 which account belongs to whom, asked of the running Postern
+  links remove ID …                                    frees an account for the next first sign-in
   keygen                                               a new session key
   demo                                                 identity provider, sample portals and Postern on this machine
 
@@ -27,6 +33,7 @@ interface Flags {
   readonly config: string
   readonly online: boolean
   readonly json: boolean
+  readonly account?: string | undefined
   readonly withoutSecrets: boolean
   readonly enforceLocal: readonly string[]
   readonly positionals: readonly string[]
@@ -36,7 +43,7 @@ const allowedFlags: Readonly<Record<string, readonly string[]>> = {
   serve: ['config', 'enforce-local'],
   check: ['config', 'online', 'without-secrets'],
   uris: ['config', 'json'],
-  rules: [],
+  links: ['config', 'account', 'json'],
   keygen: [],
   demo: ['port'],
 }
@@ -48,6 +55,7 @@ function readFlags(command: string, args: readonly string[]): Flags & { readonly
     json: { type: 'boolean' },
     'without-secrets': { type: 'boolean' },
     port: { type: 'string' },
+    account: { type: 'string' },
     'enforce-local': { type: 'string', multiple: true },
   } as const
   const { values, positionals, tokens } = parseArgs({
@@ -67,6 +75,7 @@ function readFlags(command: string, args: readonly string[]): Flags & { readonly
     json: values.json ?? false,
     withoutSecrets: values['without-secrets'] ?? false,
     port: values.port,
+    account: values.account,
     enforceLocal: values['enforce-local'] ?? [],
     positionals,
   }
@@ -95,10 +104,25 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
     return uris(config, { json: flags.json }, out)
   },
   rules: async (args) => {
-    const { positionals } = readFlags('rules', args)
-    if (positionals[0] !== 'test' || positionals.length > 2) throw new UsageError('write: postern rules test [DIR]')
-    const { rulesTest } = await import('./commands/rules-test.ts')
-    return rulesTest(positionals[1] ?? 'rules', out)
+    const { rulesCommand } = await import('./commands/rules-command.ts')
+    const { text: input } = await import('node:stream/consumers')
+    const config = process.env['POSTERN_CONFIG'] ?? 'config/postern.yaml'
+    const surroundings = { env: process.env, clock: Date.now, config, input: () => input(process.stdin), out, err }
+    const done = await rulesCommand(args, surroundings)
+    if (typeof done === 'string') throw new UsageError(done)
+    return done
+  },
+  links: async (args) => {
+    const { positionals, account, json, config: file } = readFlags('links', args)
+    const [action, ...ids] = positionals
+    const isList = action === 'list' && ids.length === 0
+    if (!isList && !(action === 'remove' && ids.length > 0 && account === undefined && !json))
+      throw new UsageError('write: postern links list [--account NAME] [--json], or: postern links remove ID …')
+    const { loadConfig } = await import('./config/load.ts')
+    const { listLinks, removeLinks } = await import('./commands/links.ts')
+    const { config } = await loadConfig(file, { env: process.env, withoutSecrets: 'missing' })
+    if (!isList) return removeLinks(config, ids, out, err)
+    return listLinks(config, { json, ...(account === undefined ? {} : { account }) }, out, err)
   },
   keygen: async (args) => {
     noPositionals('keygen', readFlags('keygen', args))
