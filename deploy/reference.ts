@@ -78,6 +78,22 @@ function sections(): readonly Section[] {
         schema: described(schema, `An entry of \`providers\` with \`protocol: ${protocol}\`, in any case.`),
       }
     }),
+    {
+      title: 'postLogin',
+      prefix: '',
+      schema: described(
+        property(providers[0], 'postLogin').items,
+        "Entries of a provider's `postLogin`: calls made in this order when somebody has signed in. See [accounts.md](accounts.md).",
+      ),
+    },
+    {
+      title: 'profiles',
+      prefix: '',
+      schema: described(
+        property(providers[0], 'profiles').items,
+        "Entries of a provider's `profiles`. First match wins; no match is refused. See [accounts.md](accounts.md).",
+      ),
+    },
     { title: 'portals', prefix: '', schema: described(portal, 'Entries of `portals`: the protected applications.') },
     {
       title: 'providers of a portal',
@@ -120,7 +136,8 @@ function sections(): readonly Section[] {
 const preface = `# Configuration reference
 
 Written by \`npm run generate\` from the schema; do not edit. Unknown keys are errors. \`\${env:NAME}\` and \`\${file:/path}\` may stand in
-any text except rules, header expressions, \`when\`, \`loginHint\` and \`verify\`; the trailing newline of a file is cut. Names of files are seen from the file that
+any text except rules and expressions; the trailing newline of a file is cut. In calls they stand beside holes, and in the quoted
+texts of a \`body\`. Names of files are seen from the file that
 names them. An entry of \`providers\` may be \`file: play.json\`: the provider written in that file; keys beside \`file\` win.
 
 Beside the sections below, at the top: \`rulesDir\`, ${property(root, 'rulesDir').description?.toLowerCase()} Default: ${code(property(root, 'rulesDir').default)}.

@@ -84,6 +84,21 @@ const catalogue = {
     title: 'No access',
     sentence: 'Your sign-in worked, but it carries more data than can be kept.',
   },
+  'no-profile': {
+    status: 403,
+    title: 'No access',
+    sentence: 'Your sign-in worked, but this portal has no place for people like you.',
+  },
+  'link-conflict': {
+    status: 403,
+    title: 'No access',
+    sentence: 'Your e-mail address belongs to an account of somebody else here. Please tell whoever runs this portal.',
+  },
+  'post-login-refused': {
+    status: 403,
+    title: 'No access',
+    sentence: 'Your sign-in worked, but the portal does not know you.',
+  },
   // sign-in went wrong
   'sign-in-expired': {
     status: 400,
@@ -131,6 +146,16 @@ const catalogue = {
   'portal-unknown': { status: 404, title: 'Not found', sentence: 'There is no portal at this address.' },
   'endpoint-unknown': { status: 404, title: 'Not found', sentence: 'There is nothing at this address.' },
   // not our day
+  'post-login-failed': {
+    status: 503,
+    title: 'Sign-in is not available',
+    sentence: 'What this portal has to know about you could not be looked up just now. Please try again in a moment.',
+  },
+  'provisioning-failed': {
+    status: 503,
+    title: 'Your account is not ready',
+    sentence: 'Your sign-in worked, but your account in the portal could not be set up just now. Please try again in a moment.',
+  },
   'provider-unavailable': {
     status: 503,
     title: 'Sign-in is not available',

@@ -1,7 +1,7 @@
 // The facts: the only document a rule or header expression sees. Claims at top level, reserved names on top.
 import { canonicalAddress, isPrivateAddress } from './addresses.ts'
 import { reservedNames } from './expression/reads.ts'
-import type { Facts, Identity, Instant, Json, RequestView } from './types.ts'
+import type { Facts, Identity, Instant, Json, RequestView, ShapedProfile } from './types.ts'
 
 /**
  * The facts of one person and one request. `acr`, `auth` and `profile` are missing, not null, where nothing is known: so that
@@ -11,7 +11,7 @@ import type { Facts, Identity, Instant, Json, RequestView } from './types.ts'
  */
 export function factsOf(identity: Identity, request: RequestView, portal: string, now: Instant): Facts {
   return {
-    ...unreserved(identity.claims),
+    ...unreserved(identity.added ? withAdded(identity.claims, identity.added) : identity.claims),
     ...factsOfNobody(request, portal, now),
     claims: identity.claims,
     account: identity.account,
@@ -19,8 +19,19 @@ export function factsOf(identity: Identity, request: RequestView, portal: string
     provider: identity.provider,
     authenticated_at: identity.authenticatedAt,
     ...(identity.assurance !== undefined && { acr: identity.assurance }),
+    ...(identity.profile && { profile: profileFact(identity.profile) }),
   }
 }
+
+/** Null hides the claim of that name: what could not be learnt is missing, and nobody's token stands in for it. */
+function withAdded(claims: Identity['claims'], added: Identity['claims']): Record<string, Json> {
+  return Object.fromEntries(
+    Object.entries({ ...claims, ...added }).filter(([name]) => !Object.hasOwn(added, name) || added[name] !== null),
+  )
+}
+
+/** Attributes stand beside the name: `profile.name`, `profile.department`. The name is none of them. */
+const profileFact = ({ name, attributes }: ShapedProfile): Json => ({ ...attributes, name })
 
 /** What is known before anybody is: the request, the portal, the time. */
 export function factsOfNobody(request: RequestView, portal: string, now: Instant): Facts {

@@ -14,7 +14,13 @@ const usage = `postern COMMAND …
   explain --portal P --path PATH [--method M] [--provider N] [--claims FILE] [--client-ip IP] [--at TIME]
           [--json] [--config FILE]                     what would happen to this request by this person, and why
   explain --request ID [--json] [--config FILE]        why the running Postern refused that one
-  rules test [DIR]                                     runs the cases beside each rule
+  rules test [DIR] [--min-coverage N]                  runs the cases beside each rule, and shows what they leave untried
+  rules test [DIR] --config FILE --matrix [--people FILE] [--html FILE]
+                                                       and who may do what at every portal
+  rules record [DIR] --from LOG|- | --request ID [--rule NAME] [--facts FILE]
+                                                       a refusal becomes a case, without the personal data
+  links list [--account NAME] [--json]                 which account belongs to whom, asked of the running Postern
+  links remove ID …                                    frees an account for the next first sign-in
   keygen                                               a new session key
   demo                                                 identity provider, sample portals and Postern on this machine
 
@@ -30,6 +36,7 @@ interface Flags {
   readonly config: string
   readonly online: boolean
   readonly json: boolean
+  readonly account?: string | undefined
   readonly withoutSecrets: boolean
   readonly enforceLocal: readonly string[]
   readonly question: Readonly<Partial<Record<(typeof questionFlags)[number] | 'request', string>>>
@@ -43,7 +50,7 @@ const allowedFlags: Readonly<Record<string, readonly string[]>> = {
   check: ['config', 'online', 'without-secrets'],
   uris: ['config', 'json'],
   explain: ['config', 'json', ...questionFlags, 'request'],
-  rules: [],
+  links: ['config', 'account', 'json'],
   keygen: [],
   demo: ['port'],
 }
@@ -55,6 +62,7 @@ function readFlags(command: string, args: readonly string[]): Flags & { readonly
     json: { type: 'boolean' },
     'without-secrets': { type: 'boolean' },
     port: { type: 'string' },
+    account: { type: 'string' },
     'enforce-local': { type: 'string', multiple: true },
     portal: { type: 'string' },
     path: { type: 'string' },
@@ -82,6 +90,7 @@ function readFlags(command: string, args: readonly string[]): Flags & { readonly
     json: values.json ?? false,
     withoutSecrets: values['without-secrets'] ?? false,
     port: values.port,
+    account: values.account,
     enforceLocal: values['enforce-local'] ?? [],
     question: values,
     positionals,
@@ -119,10 +128,25 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
     return explainCommand({ config, json, asked, env: process.env, clock: Date.now }, out, err)
   },
   rules: async (args) => {
-    const { positionals } = readFlags('rules', args)
-    if (positionals[0] !== 'test' || positionals.length > 2) throw new UsageError('write: postern rules test [DIR]')
-    const { rulesTest } = await import('./commands/rules-test.ts')
-    return rulesTest(positionals[1] ?? 'rules', out)
+    const { rulesCommand } = await import('./commands/rules-command.ts')
+    const { text: input } = await import('node:stream/consumers')
+    const config = process.env['POSTERN_CONFIG'] ?? 'config/postern.yaml'
+    const surroundings = { env: process.env, clock: Date.now, config, input: () => input(process.stdin), out, err }
+    const done = await rulesCommand(args, surroundings)
+    if (typeof done === 'string') throw new UsageError(done)
+    return done
+  },
+  links: async (args) => {
+    const { positionals, account, json, config: file } = readFlags('links', args)
+    const [action, ...ids] = positionals
+    const isList = action === 'list' && ids.length === 0
+    if (!isList && !(action === 'remove' && ids.length > 0 && account === undefined && !json))
+      throw new UsageError('write: postern links list [--account NAME] [--json], or: postern links remove ID …')
+    const { loadConfig } = await import('./config/load.ts')
+    const { listLinks, removeLinks } = await import('./commands/links.ts')
+    const { config } = await loadConfig(file, { env: process.env, withoutSecrets: 'missing' })
+    if (!isList) return removeLinks(config, ids, out, err)
+    return listLinks(config, { json, ...(account === undefined ? {} : { account }) }, out, err)
   },
   keygen: async (args) => {
     noPositionals('keygen', readFlags('keygen', args))

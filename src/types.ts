@@ -62,6 +62,18 @@ export interface Identity {
   readonly authTimeKnown?: true
   /** acr / AuthnContextClassRef */
   readonly assurance?: string
+  /**
+   * Learnt at sign-in beside what was asserted (post-login actions): facts laid over the claims, never over reserved names.
+   * Null: asked for and not learnt; then the fact is missing, whatever a claim of its name says.
+   */
+  readonly added?: Readonly<Record<string, Json>>
+  /** The profile that shaped account and groups. */
+  readonly profile?: ShapedProfile
+}
+/** The fact `profile`: which one matched, and what it says of the person. */
+export interface ShapedProfile {
+  readonly name: string
+  readonly attributes: Readonly<Record<string, Json>>
 }
 
 export interface Session {
@@ -98,6 +110,8 @@ export type AuthOutcome =
       readonly endsAt?: Instant
       readonly keep?: Json
       readonly passThrough?: readonly string[]
+      /** For calls at the sign-in itself. Never kept: no session, no fact, no log line has it. */
+      readonly accessToken?: string
     }
   /** Chose the portal's own sign-in: let through without identity where no rule of a route wants more. */
   | { readonly kind: 'local'; readonly provider: string }

@@ -1,7 +1,9 @@
-// `postern rules test`: every rule against the cases beside it. A rule without cases fails, for nobody knows what it does.
+// `postern rules test`: every rule against the cases beside it. A rule without cases fails, for nobody knows what it does;
+// what the cases leave untried is printed.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { compileExpression, type Expression, ExpressionError } from '../expression/compile.ts'
+import { type Expression, ExpressionError } from '../expression/compile.ts'
+import { type Covered, compileCovered, coverageOf } from '../expression/coverage.ts'
 import { lintRule } from '../expression/lint.ts'
 import { lineAndColumn } from '../expression/position.ts'
 import { factsOfCase } from '../facts.ts'
@@ -12,8 +14,13 @@ type Out = (line: string) => void
 const ruleEnding = '.jsonata'
 const casesEnding = '.cases.yaml'
 
-/** Prints one line per case, hints on what cannot be meant, and a summary; 0 where all passed, else 1. */
-export async function rulesTest(dir: string, out: Out): Promise<number> {
+export interface RulesTestOptions {
+  /** Per cent of the outcomes that the cases of each rule must have shown. Default 0. */
+  readonly minCoverage?: number
+}
+
+/** Prints one line per case, what the cases leave open, hints on what cannot be meant, and a summary; 0 where all passed, else 1. */
+export async function rulesTest(dir: string, out: Out, { minCoverage = 0 }: RulesTestOptions = {}): Promise<number> {
   const files = await readdir(dir).catch(() => undefined)
   const names = withEnding(files ?? [], ruleEnding)
   if (!files || names.length === 0) {
@@ -21,7 +28,7 @@ export async function rulesTest(dir: string, out: Out): Promise<number> {
     return 1
   }
   const results: boolean[] = []
-  for (const name of names) results.push(...(await testRule(dir, name, out)))
+  for (const name of names) results.push(...(await testRule(dir, name, minCoverage, out)))
   for (const name of withEnding(files, casesEnding).filter((cases) => !names.includes(cases))) {
     out(`FAIL  ${join(dir, name + casesEnding)}  stands beside no rule  → write ${name}${ruleEnding}, or remove it`)
     results.push(false)
@@ -38,25 +45,50 @@ const withEnding = (files: readonly string[], ending: string): readonly string[]
     .sort()
 
 /** One result per case; what keeps the cases from running counts as one that failed. */
-async function testRule(dir: string, name: string, out: Out): Promise<readonly boolean[]> {
+async function testRule(dir: string, name: string, minCoverage: number, out: Out): Promise<readonly boolean[]> {
   const file = join(dir, name + ruleEnding)
   const text = await readFile(file, 'utf8')
-  const expression = compiledRule(file, text, name, out)
+  const covered = compiledRule(file, text, name, out)
   const { cases, places, isGood } = await casesOf(join(dir, name + casesEnding), name, out)
   const results = isGood ? [] : [false]
-  if (!expression) return [...results, false]
+  if (!covered) return [...results, false]
   for (const [index, one] of cases.entries()) {
     const { line, column } = places[index] ?? { line: 1, column: 1 }
-    results.push(await testCase(name, expression, one, `${join(dir, name + casesEnding)}:${line}:${column}`, out))
+    results.push(await testCase(name, covered.expression, one, `${join(dir, name + casesEnding)}:${line}:${column}`, out))
   }
+  if (cases.length > 0 && !reportCoverage({ file, text, name, covered, minCoverage }, out)) results.push(false)
   hint(file, text, cases, out)
   return results
 }
 
-function compiledRule(file: string, text: string, name: string, out: Out): Expression | undefined {
+interface Coverage {
+  readonly file: string
+  readonly text: string
+  readonly name: string
+  readonly covered: Covered
+  readonly minCoverage: number
+}
+/** Prints what no case has shown; false where that is too much. */
+function reportCoverage({ file, text, name, covered, minCoverage }: Coverage, out: Out): boolean {
+  const { conditions } = covered
+  const percent = coverageOf(conditions)
+  const seen = conditions.reduce((sum, condition) => sum + condition.seen.size, 0)
+  const isEnough = percent >= minCoverage
+  out(
+    `${isEnough ? 'cover' : 'FAIL '} ${name}  ${percent} % (${seen} of ${2 * conditions.length} outcomes)${isEnough ? '' : `, ${minCoverage} % is asked for`}`,
+  )
+  for (const condition of conditions.filter(({ seen: outcomes }) => outcomes.size < 2)) {
+    const { line, column } = lineAndColumn(text, condition.offset + readRuleFile(text, name).offset)
+    const open = [true, false].filter((outcome) => !condition.seen.has(outcome)).join(' nor ')
+    out(`open  ${file}:${line}:${column}  no case shows ${open}  ${condition.text}`)
+  }
+  return isEnough
+}
+
+function compiledRule(file: string, text: string, name: string, out: Out): Covered | undefined {
   const { source, offset } = readRuleFile(text, name)
   try {
-    return compileExpression(source, 'rule')
+    return compileCovered(source)
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error
     const { line, column } = lineAndColumn(text, error.offset + offset)

@@ -15,14 +15,18 @@ import { ConfigError, type Problem } from '../errors.ts'
 import { explain } from '../explanation/explain.ts'
 import { questionOf } from '../explanation/question.ts'
 import { createRefusals, explainRefusal } from '../explanation/refusals.ts'
+import { createAccountLinks } from '../identity/account-links.ts'
 import { createFlowMemory } from '../identity/flow.ts'
 import { createKeptRequests } from '../identity/kept-request.ts'
+import { provisioningFailures } from '../identity/provisioning.ts'
 import { createRevocations } from '../identity/revocations.ts'
-import { createLog, type LogDestination } from '../log.ts'
+import { createLog, type Log, type LogDestination } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
+import type { StateStore } from '../state.ts'
 import type { Clock } from '../types.ts'
 import { compileOrRefuse } from './compile-or-refuse.ts'
 import { egressProxyFrom } from './egress-proxy.ts'
+import { createStates, type States } from './open-state.ts'
 
 export interface ServeOptions {
   readonly config: string
@@ -58,6 +62,20 @@ const sweepEvery = 5000
 export async function serve(options: ServeOptions): Promise<Serving> {
   const clock = options.clock ?? Date.now
   const log = createLog(options.destination ?? { write: () => undefined }, clock)
+  const states = createStates({ clock, log })
+  try {
+    return await start(options, { clock, log, states })
+  } catch (error) {
+    // a connection left behind would keep a process alive that serves nobody
+    await states.close()
+    throw error
+  }
+}
+
+async function start(
+  options: ServeOptions,
+  { clock, log, states }: { readonly clock: Clock; readonly log: Log; readonly states: States },
+): Promise<Serving> {
   const metrics = createMetrics()
   const revocations = createRevocations({ log })
   const file = resolve(options.config)
@@ -76,7 +94,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   refuseUnknown(options.enforceLocal, loaded)
   let number = 1
   let config = loaded.config
-  let compiled = compileOrRefuse(loaded, { ...context, number })
+  let state = states.of(loaded)
+  let compiled = compileOrRefuse(loaded, { ...context, number, ...withState(state) })
   let served = new Served(compiled.parts)
   let problems: readonly Problem[] = loaded.warnings
   let draining = false
@@ -108,8 +127,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   async function reload(): Promise<boolean> {
     try {
       const next = await loadConfig(file, { env: options.env })
-      const compiledNext: CompiledGeneration = compileOrRefuse(next, { ...context, number: number + 1 })
+      const nextState = states.of(next)
+      const compiledNext: CompiledGeneration = compileOrRefuse(next, { ...context, number: number + 1, ...withState(nextState) })
       number++
+      state = nextState
       const old = served
       compiled = compiledNext
       served = new Served(compiled.parts)
@@ -207,6 +228,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
           },
           recent: refusals.recent,
         },
+        links: () => (state ? createAccountLinks({ store: state, log, clock }) : undefined),
+        provisioning: async () => (state ? provisioningFailures(state) : []),
         providers: () =>
           config.providers.map((provider) => ({
             name: provider.name,
@@ -246,6 +269,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     for (const listening of opened) listening.destroy()
     await stopped
     served.release()
+    await states.close()
     log.flush()
   }
 
@@ -292,6 +316,7 @@ function refuseUnknown(names: ServeOptions['enforceLocal'], { config }: Loaded):
 const stateOf = (provider: ProviderConfig): string =>
   provider.enabled ? 'enabled' : missingKeysOf(provider).length > 0 ? 'not configured' : 'disabled'
 
+const withState = (state: StateStore | undefined) => (state === undefined ? {} : { state })
 const withProvider = <P>(provider: P | undefined) => (provider === undefined ? {} : { provider })
 
 /** Whoever no longer waits leaves no timer behind that would keep the process alive. */

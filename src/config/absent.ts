@@ -22,13 +22,9 @@ const is =
 /** The one list. Dotted paths; `*` is every item. */
 export const absentKeys: readonly Absent[] = [
   { key: 'server.workers', what: 'several processes', harmless: is(1, '1') },
-  { key: 'server.state', what: 'a state store' },
   { key: 'server.forwardAuth', what: 'forward authentication', harmless: none },
   { key: 'session.maxPerUser', what: 'a limit of sessions per person', harmless: is(0, '0') },
   { key: 'session.onLimit', what: 'a limit of sessions per person' },
-  { key: 'providers.*.profiles', what: 'profiles' },
-  { key: 'providers.*.postLogin', what: 'post-login actions', harmless: none },
-  { key: 'providers.*.link', what: 'account links' },
   { key: 'providers.*.tls.cert', what: 'a client certificate at the provider' },
   { key: 'providers.*.tls.key', what: 'a client certificate at the provider' },
   { key: 'portals.*.onSignOut', what: 'calls at sign-out', harmless: none },

@@ -16,8 +16,10 @@ import { createSessionKeeper } from '../identity/session.ts'
 import { createSignIn, type SignIn } from '../identity/sign-in.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import type { StateStore } from '../state.ts'
 import type { Clock, Generation, Identity, Portal, Provider, RequestView, Route } from '../types.ts'
 import { createForwarder } from '../upstream/forward.ts'
+import { type CompiledEnrolment, compileEnrolments } from './compile-enrolment.ts'
 import { claimsRead } from './compile-judge.ts'
 import { type CompiledPortal, compilePortal, compileRules, cookieBase, expressionsOf } from './compile-portal.ts'
 import type { Loaded } from './load.ts'
@@ -36,6 +38,8 @@ export interface CompileContext {
   /** Outlives generations: a reload loses nothing that somebody typed. */
   readonly kept: KeptRequests
   readonly egressProxy: (url: string) => string | undefined
+  /** Outlives generations. What `server.state` names; absent where there is none. */
+  readonly state?: StateStore
   /** Break-glass from the command line. */
   readonly enforceLocal?: ReadonlySet<string> | 'all'
 }
@@ -52,7 +56,12 @@ export interface CompiledGeneration {
 export function compile(loaded: Loaded, context: CompileContext): CompiledGeneration {
   const { config } = loaded
   const enabled = config.providers.filter((provider) => provider.enabled)
-  const providers = new Map(enabled.map((provider) => [provider.name, compileProvider(provider, loaded, context)] as const))
+  const enrolments = compileEnrolments(config, context)
+  const providers = new Map(
+    enabled.map(
+      (provider) => [provider.name, compileProvider(provider, loaded, context, enrolments.get(provider.name))] as const,
+    ),
+  )
   const providerRules = new Map(
     enabled.map((provider) => [provider.name, compileRules(provider.rules, loaded, 'provider')] as const),
   )
@@ -79,6 +88,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     log: context.log,
     clock: context.clock,
     onSignIn: context.metrics.signIn,
+    enrolments: new Map([...enrolments].map(([name, { enrolment }]) => [name, enrolment] as const)),
   })
   const signInPath = compileSignInPath(basePath)
 
@@ -91,7 +101,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     identify,
     ownEndpoint: compileOwnEndpoint(config, portals),
     signInPath,
-    close: async () => void (await Promise.all([...providers.values()].map((provider) => provider.close?.()))),
+    close: async () => void (await Promise.all([...providers.values(), ...enrolments.values()].map((one) => one.close?.()))),
   }
   const reply = createReply(config.pages, (request, decision) => {
     const path = decision.portal && decision.identity && signInPath(decision.portal, request.path + request.query)
@@ -127,12 +137,17 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
   }
 }
 
-function compileProvider(config: ProviderConfig, loaded: Loaded, context: CompileContext): Provider {
+function compileProvider(
+  config: ProviderConfig,
+  loaded: Loaded,
+  context: CompileContext,
+  enrolment: CompiledEnrolment | undefined,
+): Provider {
   if (config.protocol === 'WEBSEAL') return createProvider(websealOptions(config, loaded.config), context)
   const provider =
     config.protocol === 'LOCAL'
       ? createProvider(config, context)
-      : createProvider(signInOptions(config, loaded, context), context)
+      : createProvider(signInOptions(config, loaded, context, enrolment), context)
   return Object.assign(provider, { fingerprint: fingerprintOf(config) })
 }
 
@@ -156,24 +171,49 @@ const telling = [
 const fingerprintOf = (config: ProviderConfig): string =>
   hash(
     'sha256',
-    JSON.stringify(telling.map((key) => (config as Readonly<Record<string, unknown>>)[key] ?? null)),
+    JSON.stringify([...telling.map((key) => (config as Readonly<Record<string, unknown>>)[key] ?? null), ...shapingOf(config)]),
     'base64url',
   ).slice(0, 12)
 
-function signInOptions(config: SignInConfig, loaded: Loaded, context: CompileContext) {
+/** Whoever was shaped by other profiles is somebody else, too. No header of a call: a secret that is renewed signs nobody out. */
+function shapingOf(config: ProviderConfig): readonly unknown[] {
+  if (!isSignIn(config)) return []
+  const { postLogin, profiles, link } = config
+  if (postLogin.length === 0 && profiles === undefined && link === undefined) return []
+  return [
+    postLogin.map(({ call: { url, method, body }, set, onError }) => [url, method, body ?? null, set, onError]),
+    profiles?.map(({ provision: _, ...profile }) => profile) ?? null,
+    link ?? null,
+  ]
+}
+
+function signInOptions(config: SignInConfig, loaded: Loaded, context: CompileContext, enrolment: CompiledEnrolment | undefined) {
   const portals = loaded.config.portals.filter((portal) => providerNamesOf(portal).includes(config.name))
   const expressions = [
     ...portals.flatMap((portal) => expressionsOf(portal, loaded)),
     ...compileRules(config.rules, loaded).map((rule) => rule.expression),
   ]
-  const wanted = new Set(claimsRead(expressions))
-  if (expressions.some((expression) => expression.reads.facts.has('groups'))) wanted.add(config.groupsAttribute)
+  const ofCalls = new Set(['token', 'answer', 'status'])
+  const wanted = new Set([
+    ...claimsRead(expressions),
+    ...[...(enrolment?.reads.claims ?? [])].filter((name) => !ofCalls.has(name)),
+  ])
+  // what a profile puts in their place need not come from the provider, which may have too many groups for a token
+  const ownGroups = enrolment?.givesGroups === true && !enrolment.reads.facts.has('groups')
+  const readsGroups = enrolment?.reads.facts.has('groups') || expressions.some(({ reads }) => reads.facts.has('groups'))
+  if (readsGroups && !ownGroups) wanted.add(config.groupsAttribute)
   if (config.verify) wanted.add(config.verify.claim)
+  if (config.link) wanted.add('email')
   const anyEndpoint =
     config.protocol === 'OIDC' ? (config.discoveryUri ?? config.issuer ?? config.tokenEndpoint) : config.tokenEndpoint
   const egressProxy =
     anyEndpoint === undefined ? undefined : (loaded.config.server.egressProxy ?? context.egressProxy(anyEndpoint))
-  return { ...config, wantedClaims: wanted, ...(egressProxy ? { egressProxy } : {}) }
+  return {
+    ...config,
+    wantedClaims: wanted,
+    ...(ownGroups ? { groupsAttribute: '[]' } : {}),
+    ...(egressProxy ? { egressProxy } : {}),
+  }
 }
 
 /** Nobody named by WebSEAL may sign in where one of its portals offers that; elsewhere the door stays shut. */

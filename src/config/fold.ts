@@ -1,6 +1,7 @@
 // Brings what people may write in several ways into the one way the schema knows.
-import type { Reading } from './reading.ts'
-import { isOff, isTree, listIn, type Tree } from './tree.ts'
+import { resolve } from 'node:path'
+import { Reading } from './reading.ts'
+import { isOff, isTree, listIn, putAt, type Tree, treeIn } from './tree.ts'
 
 /** Keys of other products' templates. */
 const aliases: Readonly<Record<string, string>> = { stxAccountAttribute: 'accountAttribute' }
@@ -23,6 +24,14 @@ export function foldProviders(tree: Tree, reading: Reading): void {
       delete provider[alias]
     }
   }
+}
+
+/** A file of the state is seen from the file that names it, whatever folder a process is started in. */
+export function foldState(tree: Tree, reading: Reading): void {
+  const state = treeIn(tree, 'server')?.['state']
+  const file = typeof state === 'string' ? /^sqlite:(?!\/\/)(.+)$/.exec(state)?.[1] : undefined
+  const path = ['server', 'state']
+  if (file !== undefined) putAt(tree, path, `sqlite:${resolve(Reading.nameFrom(reading.problems.positions.fileOf(path), file))}`)
 }
 
 /** A template that is not filled in yet. */

@@ -7,8 +7,9 @@ import { checkConditions } from './checks/check-conditions.ts'
 import { checkPortals } from './checks/check-portals.ts'
 import { checkProviders } from './checks/check-providers.ts'
 import { checkServer } from './checks/check-server.ts'
+import { checkSigningIn } from './checks/check-signing-in.ts'
 import { DocumentReader } from './document.ts'
-import { foldProviders } from './fold.ts'
+import { foldProviders, foldState } from './fold.ts'
 import { includeProviders } from './include.ts'
 import { readPems } from './pem-files.ts'
 import type { Path, Place } from './positions.ts'
@@ -62,6 +63,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   checkProviders(config, reading)
   checkPortals(config, reading)
   checkConditions(config, reading)
+  checkSigningIn(config, reading)
   const { rules, unused } = await loadRules(config, reading)
   if (problems.hasErrors) throw problems.failure(reading.files)
   return {
@@ -92,6 +94,7 @@ async function readTree(file: string, reading: Reading): Promise<Tree | undefine
   await includeProviders(tree, reader, reading)
   await expandReferences(tree, reading)
   foldProviders(tree, reading)
+  foldState(tree, reading)
   refuseAbsent(tree, reading)
   await readPems(tree, reading)
   return tree

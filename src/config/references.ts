@@ -2,6 +2,7 @@
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { Path } from './positions.ts'
 import { Reading } from './reading.ts'
+import { withinCall } from './references-in-calls.ts'
 import { deleteAt, isOff, putAt, texts, valueAt } from './tree.ts'
 
 const reference = /\$\{(env|file):([^}]*)\}/g
@@ -13,7 +14,9 @@ const isExpression = (path: Path): boolean =>
   path.includes('rules') ||
   path.at(-1) === 'when' ||
   (path[0] === 'portals' && path[2] === 'headers') ||
-  (path[0] === 'providers' && (path[2] === 'loginHint' || (path[2] === 'verify' && path[3] === 'equals')))
+  (path[0] === 'providers' && (path[2] === 'loginHint' || (path[2] === 'verify' && path[3] === 'equals'))) ||
+  (path[0] === 'providers' && path[2] === 'postLogin' && path[4] === 'set') ||
+  (path[0] === 'providers' && path[2] === 'profiles' && /^(account|groups|attributes)$/.test(String(path[4])))
 
 /** Whoever is disabled may still lack its secrets. */
 const isOfDisabled = (tree: unknown, path: Path): boolean =>
@@ -25,9 +28,15 @@ export async function expandReferences(tree: unknown, reading: Reading): Promise
   // first what says whether a provider is enabled: its other references depend on it
   const all = [...texts(tree)].sort((a, b) => Number(b.path.at(-1) === 'enabled') - Number(a.path.at(-1) === 'enabled'))
   for (const { path, value } of all) {
-    if (isExpression(path)) refuseIn(path, value, reading)
+    const within = withinCall(path, value)
+    const misplaced = isExpression(path) ? value.search(reference) : (within?.misplaced ?? -1)
+    if (isExpression(path) || misplaced >= 0) refuseAt(misplaced, path, value, reading, within?.advice)
     else if (value.search(reference) >= 0) {
-      const text = await expanded(path, value, reading, { standIns, mayLack: isOfDisabled(tree, path) })
+      const text = await expanded(path, value, reading, {
+        standIns,
+        mayLack: isOfDisabled(tree, path),
+        written: within?.written ?? asItIs,
+      })
       if (text === undefined) deleteAt(tree, path)
       else putAt(tree, path, text)
     } else warnOfForgottenReference(path, value, reading)
@@ -54,16 +63,16 @@ function warnOfForgottenReference(path: Path, value: string, { problems }: Readi
     problems.warning(path, 'looks like a reference but is taken as it stands', 'write ${env:NAME} for an environment variable')
 }
 
-function refuseIn(path: Path, value: string, reading: Reading): void {
-  const at = value.search(reference)
+function refuseAt(
+  at: number,
+  path: Path,
+  value: string,
+  reading: Reading,
+  advice = 'take it out: expressions see the facts only',
+): void {
   if (at < 0) return
   const place = reading.problems.positions.locateInside(path, value, at)
-  reading.problems.error(
-    path,
-    'references are not expanded in rules and expressions',
-    'take it out: expressions see the facts only',
-    place,
-  )
+  reading.problems.error(path, 'references are not expanded in rules and expressions', advice, place)
   reading.problems.settle(path)
 }
 
@@ -71,14 +80,17 @@ interface Expanding {
   readonly standIns: Map<string, string>
   /** What cannot be resolved is left out instead of complained about. */
   readonly mayLack: boolean
+  /** How what was found is put into the text. */
+  readonly written: (found: string) => string
 }
+const asItIs = (found: string): string => found
 
 /** Undefined where it may lack and does. */
 async function expanded(
   path: Path,
   value: string,
   reading: Reading,
-  { standIns, mayLack }: Expanding,
+  { standIns, mayLack, written }: Expanding,
 ): Promise<string | undefined> {
   let result = ''
   let from = 0
@@ -86,7 +98,7 @@ async function expanded(
     const [whole, kind = '', name = ''] = match
     const found = reading.withoutSecrets === true ? undefined : await resolved(kind, name.trim(), path, reading, mayLack)
     if (found === undefined && mayLack && reading.withoutSecrets !== true) return undefined
-    result += value.slice(from, match.index) + (found ?? standIn(whole, standIns))
+    result += value.slice(from, match.index) + written(found ?? standIn(whole, standIns))
     from = match.index + whole.length
   }
   reading.markFromReference(path)

@@ -9,6 +9,7 @@ import { sessionSchema } from './schema/session.ts'
 import { text } from './schema/values.ts'
 
 export type { EnforceLocal, ProviderReference } from './schema/portals.ts'
+export type { CallConfig, LinkConfig, PostLoginConfig, ProfileConfig, ProvisionConfig } from './schema/signing-in.ts'
 export type { Listen } from './schema/values.ts'
 
 const listed = (what: string) => ({ error: `must be a list → write ${what}` })

@@ -27,6 +27,7 @@ const standIns: readonly unknown[] = [
   'reference',
   dummyKey,
   'https://reference.invalid',
+  'redis://reference.invalid',
   '192.0.2.1',
   '127.0.0.1:0',
   '/reference',

@@ -4,9 +4,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { isLoopbackHost } from '../addresses.ts'
 import { foldHost } from '../destination/find-portal.ts'
-import type { Problem } from '../errors.ts'
+import { describe, PosternError, type Problem } from '../errors.ts'
 import type { Portal, Provider } from '../types.ts'
 import { addExplain, type Explaining } from './admin-explain.ts'
+import { type LinkRegister, serveLinks } from './admin-links.ts'
 
 export interface Admin {
   readonly token?: string
@@ -16,6 +17,10 @@ export interface Admin {
   /** Of the last reload; empty where it went well. */
   readonly problems: () => readonly Problem[]
   readonly explaining: Explaining
+  /** Account links; undefined: nothing keeps them. */
+  readonly links?: () => LinkRegister | undefined
+  /** Accounts that could not be set up in a portal, newest first. Throws PosternError('store-unavailable'). */
+  readonly provisioning?: () => Promise<readonly object[]>
 }
 export interface ProviderEntry {
   readonly name: string
@@ -47,6 +52,15 @@ export function createAdmin(admin: Admin): (incoming: IncomingMessage, response:
   })
   app.get('/config', (_request, response) => void response.json(describeConfiguration(admin)))
   addExplain(app, admin.explaining)
+  app.get('/provisioning', async (_request, response) => {
+    try {
+      response.json({ failures: (await admin.provisioning?.()) ?? [] })
+    } catch (error) {
+      if (!(error instanceof PosternError)) throw error
+      response.status(describe(error.reason).status).json({ title: 'Not available', status: describe(error.reason).status })
+    }
+  })
+  serveLinks(app, () => admin.links?.())
   app.use((_request, response) => void response.status(404).json({ title: 'Not found', status: 404 }))
   // express would answer with a stack trace
   app.use(

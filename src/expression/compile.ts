@@ -26,7 +26,11 @@ export interface Expression {
  */
 export function compileExpression(source: string, use: 'rule' | 'value'): Expression {
   const parsed = parseExpression(source, use === 'rule' ? 'the rule' : 'the expression')
-  const reads = readsOf(parsed.root)
+  return expressionOf(source, parsed, readsOf(parsed.root))
+}
+
+/** @param reads of the tree as it was parsed */
+export function expressionOf(source: string, parsed: Parsed, reads: Reads): Expression {
   makeStrict(parsed.root)
   registerFunctions(parsed.program)
   return { source, reads, evaluate: (facts) => inTurn(() => run(parsed, reads, facts)) }

@@ -38,20 +38,31 @@ function withoutQuotes(node: Node & { lhs: Node; rhs: Node }, operator: string):
 }
 
 function listWithText(node: Node & { lhs: Node; rhs: Node }, operator: string): readonly Remark[] {
-  const sides =
-    operator === 'in'
-      ? [[node.lhs, node.rhs] as const]
-      : ([
-          [node.lhs, node.rhs],
-          [node.rhs, node.lhs],
-        ] as const)
-  for (const [list, text] of sides) {
-    if (show(list) !== 'groups' || (operator !== 'in' && unwrapped(text).type !== 'string')) continue
-    const member = unwrapped(text).type === 'string' ? show(text) : '"NAME"'
-    const [always, advice] = operator === '!=' ? ['true', `not (${member} in groups)`] : ['false', `${member} in groups`]
-    return [{ node, message: `groups is a list: this is always ${always}`, advice: `write ${advice}` }]
+  if (operator === 'in') return isList(node.lhs) ? [listRemark(node, operator, node.lhs, node.rhs)] : []
+  for (const [list, text] of [
+    [node.lhs, node.rhs],
+    [node.rhs, node.lhs],
+  ] as const) {
+    const other = neverBoolean(text)
+    if (isList(list) && (other === 'text' || other === 'number')) return [listRemark(node, operator, list, text)]
   }
   return []
+}
+
+/** Surely: a function that gives lists gives a text where there is one entry only. */
+const isList = (node: Node): boolean =>
+  neverBoolean(node) === 'list' && (show(node) !== undefined || unwrapped(node).type === 'unary')
+
+function listRemark(node: Node, operator: string, list: Node, other: Node): Remark {
+  const isUnequal = operator === '!='
+  const meant = (text: string) => `write ${isUnequal ? `not (${text})` : text}`
+  const name = show(list)
+  const message = `${name ?? 'this'} is a list: the comparison is always ${isUnequal}`
+  if (name !== undefined)
+    return { node, message, advice: meant(`${unwrapped(other).type === 'string' ? show(other) : '"NAME"'} in ${name}`) }
+  const member = show(other)
+  const hasAdvice = member !== undefined && operator !== 'in'
+  return { node, message, advice: hasAdvice ? meant(`${member} in [ … ]`) : 'ask whether one value is `in` the list' }
 }
 
 const nullable = new Set(['account', 'client_ip'])

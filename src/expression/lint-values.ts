@@ -35,6 +35,8 @@ const textClaims = [
 const factKinds = new Map([
   ...[...textFacts, ...textClaims, ...textClaims.map((name) => `claims.${name}`)].map((name) => [name, 'text'] as const),
   ['groups', 'list'],
+  ['amr', 'list'],
+  ['claims.amr', 'list'],
   ['claims', 'map'],
   ['request', 'map'],
   ['profile', 'map'],

@@ -1,7 +1,7 @@
 // What an expression says that nobody can have meant. Warnings for `check`; nothing here decides anything.
-import type { Json } from '../types.ts'
-import { calledName, isBinary, isPlainName, leftmostPosition, type Node, plainPath, unwrapped, walk } from './ast.ts'
+import { calledName, isBinary, leftmostPosition, type Node, plainPath, unwrapped, walk } from './ast.ts'
 import { ExpressionError } from './errors.ts'
+import { remarksOnCases, type Shown } from './lint-cases.ts'
 import { alwaysTheSame, comparedBadly } from './lint-comparisons.ts'
 import { matchedLoosely } from './lint-text.ts'
 import { neverBoolean, resultsOf, show } from './lint-values.ts'
@@ -23,15 +23,12 @@ export interface Remark {
 
 /**
  * Warnings on a rule, in the order of the source. None where it cannot be compiled: that is an error of its own.
- * @param cases where given and not empty, claims that none of them shows are warned about
+ * @param cases what they leave open or get wrong is warned about, too
  */
-export function lintRule(
-  source: string,
-  cases: readonly { readonly facts: Readonly<Record<string, Json>> }[] = [],
-): readonly Finding[] {
+export function lintRule(source: string, cases: readonly Shown[] = []): readonly Finding[] {
   try {
     const { root, originOf } = parseExpression(source)
-    const remarks = [...remarksOn(root), ...unshown(root, cases)]
+    const remarks = [...remarksOn(root), ...remarksOnCases(root, cases)]
     const findings = remarks.map(({ node, message, advice }) => ({ offset: originOf(leftmostPosition(node)), message, advice }))
     return findings.sort((a, b) => a.offset - b.offset)
   } catch (error) {
@@ -111,17 +108,4 @@ function constant(root: Node): readonly Remark[] {
       advice: 'name a fact, such as account, groups or a claim',
     },
   ]
-}
-
-function unshown(root: Node, cases: readonly { readonly facts: Readonly<Record<string, Json>> }[]): readonly Remark[] {
-  if (cases.length === 0) return []
-  const shown = new Set(cases.flatMap(({ facts }) => [...Object.keys(facts), ...Object.keys(facts['claims'] ?? {})]))
-  const nodes = [...walk(root)]
-  return [...readsOf(root).claims]
-    .filter((claim) => !shown.has(claim))
-    .map((claim) => ({
-      node: nodes.find((node) => isPlainName(node) && node.value === claim) ?? root,
-      message: `no case shows the claim ${claim}`,
-      advice: 'add a case that has it: its name may be misspelt',
-    }))
 }

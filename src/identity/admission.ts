@@ -1,7 +1,7 @@
 // Somebody whom a provider has named: may they enter, and with which session - a new one, a fresher one, or the one they have with
 // a second factor in it. A session is made only at the very end, always under a new id. Knows no flow cookie and no protocol.
-import { PosternError } from '../errors.ts'
-import type { Answer, AuthOutcome, Identity, Instant, Session, Verdict } from '../types.ts'
+import { describe, PosternError } from '../errors.ts'
+import type { Answer, AuthOutcome, Failure, Identity, Instant, Session, Verdict } from '../types.ts'
 import { type Arrival, fail } from './arrival.ts'
 import { choicesOf, rememberChoice } from './chooser.ts'
 import { fingerprintOf, isSameText, troubleWith } from './expectations.ts'
@@ -26,7 +26,7 @@ export async function admit(arrival: Arrival, flow: FlowRecord, identified: Iden
   const trouble = troubleWith(expects, flow.at, identity, provider)
   if (trouble) return fail(arrival, trouble.reason, trouble.detail, { account: identity.account })
   const { session } = await context.keeper.find(request, portal.session, now)
-  return isFactor ? addFactor(arrival, flow, identity, session) : admitFirst(arrival, expects, identified, session)
+  return isFactor ? addFactor(arrival, flow, identified, session) : admitFirst(arrival, expects, identified, session)
 }
 
 /** Whoever was signed in before is not any more, admitted or not: a completed sign-in replaces them (CVE-2026-34454). */
@@ -41,9 +41,13 @@ async function admitFirst(
     const others = { status: 403, choices: await choicesOf(arrival, provider.name) }
     return fail(arrival, 'provider-not-enough', 'it may not be used for this page, or from here', others)
   }
-  const identity = context.keeper.trim(identified.identity)
+  const shaped = await shapedAs(arrival, identified, true)
+  if (shaped instanceof PosternError) return stop(arrival, before, identified.identity, shaped)
+  const identity = context.keeper.trim(shaped)
   const verdict = await portal.admit(identity, asOf(request, portal, returnTo), now)
   if (!verdict.allowed) return turnAway(arrival, before, identity, verdict)
+  const trouble = await provisioned(arrival, shaped)
+  if (trouble) return stop(arrival, before, shaped, trouble)
   const { endsAt, keep } = identified
   const own = {
     ...madeBy(provider.fingerprint),
@@ -52,7 +56,33 @@ async function admitFirst(
   }
   const goesOn = before && isSteppingUp(expects, before, identity) ? continuing(before, endsAt) : {}
   // the claims that are not kept may still say which session at the provider this is
-  return enter(arrival, identified.identity, before, { ...own, ...goesOn })
+  return enter(arrival, shaped, before, { ...own, ...goesOn })
+}
+
+const entranceOf = ({ request, portal, returnTo, now }: Arrival) => ({
+  portal: portal.name,
+  request: asOf(request, portal, returnTo),
+  now,
+})
+
+/** Who somebody is here; whatever goes wrong on the way is an answer, not an exception. */
+async function shapedAs(
+  arrival: Arrival,
+  { identity, accessToken }: Identification,
+  linked: boolean,
+): Promise<Identity | PosternError> {
+  const enrolment = arrival.context.enrolments?.get(arrival.provider.name)
+  return enrolment ? enrolment.shape(identity, entranceOf(arrival), accessToken, linked).catch(knownTrouble) : identity
+}
+
+async function provisioned(arrival: Arrival, identity: Identity): Promise<PosternError | undefined> {
+  const enrolment = arrival.context.enrolments?.get(arrival.provider.name)
+  return enrolment?.provision(identity, entranceOf(arrival)).then(() => undefined, knownTrouble)
+}
+
+function knownTrouble(error: unknown): PosternError {
+  if (error instanceof PosternError) return error
+  throw error
 }
 
 /** The one who was signed in has come back, fresher or stronger. */
@@ -69,7 +99,12 @@ const continuing = (before: Session, endsAt = Number.POSITIVE_INFINITY): Opening
 })
 
 /** The session stays the first person's; that it was they who showed the factor is what `verify` or the account says. */
-async function addFactor(arrival: Arrival, flow: FlowRecord, identity: Identity, before: Session | undefined): Promise<Answer> {
+async function addFactor(
+  arrival: Arrival,
+  flow: FlowRecord,
+  identified: Identification,
+  before: Session | undefined,
+): Promise<Answer> {
   const { context, request, portal, provider, now, returnTo, wish } = arrival
   const { after = '', person } = flow.expects ?? {}
   const factor = factorsNamed(portal, provider.name).find((candidate) => candidate.after === after)
@@ -78,6 +113,9 @@ async function addFactor(arrival: Arrival, flow: FlowRecord, identity: Identity,
     return fail(arrival, 'sign-in-expired', `nobody is signed in with ${after} any more`, { signIn })
   }
   const { account } = before.identity
+  const identity = await shapedAs(arrival, identified, false)
+  if (identity instanceof PosternError)
+    return fail(arrival, identity.reason, identity.detail, { account: identified.identity.account, ...laterAs(identity) })
   if (fingerprintOf(before.identity) !== person)
     return fail(arrival, 'other-person', 'somebody else has signed in meanwhile', { account: identity.account })
   if (!provider.asking?.verify && !isSameText(identity.account, account))
@@ -120,12 +158,33 @@ async function enter(arrival: Arrival, identity: Identity, before: Session | und
 const landing = ({ context, returnTo, wish: { kept } }: Arrival): string =>
   kept === undefined ? returnTo : resumePath(context.basePath, kept, returnTo)
 
-function turnAway(arrival: Arrival, before: Session | undefined, identity: Identity, verdict: Verdict): Answer {
+function turnAway(
+  arrival: Arrival,
+  before: Session | undefined,
+  identity: Identity,
+  verdict: Verdict,
+  extra: Partial<Failure> = {},
+): Answer {
   const { context, request, portal, now, cookies } = arrival
   if (before) context.keeper.end(before, now)
   const cleared = { ...arrival, cookies: [...cookies, ...context.keeper.clear(request, portal.session)] }
-  return { ...fail(cleared, verdict.reason, whyOf(verdict), explanation(verdict, identity)), refused: identity }
+  return { ...fail(cleared, verdict.reason, whyOf(verdict), { ...explanation(verdict, identity), ...extra }), refused: identity }
 }
+
+/** As everybody who is turned away; what may be well again in a moment is said to be so. */
+function stop(arrival: Arrival, before: Session | undefined, identity: Identity, error: PosternError): Answer {
+  return turnAway(
+    arrival,
+    before,
+    identity,
+    { allowed: false, reason: error.reason, rule: '', detail: error.detail },
+    laterAs(error),
+  )
+}
+
+/** Seconds. */
+const laterAs = ({ reason }: PosternError): { readonly retryAfter?: number } =>
+  describe(reason).status === 503 ? { retryAfter: 5 } : {}
 
 const whyOf = ({ detail, rule }: Verdict): string => detail ?? (rule ? `refused by the rule ${rule}` : 'not admitted')
 

@@ -21,6 +21,9 @@ const personal: ReadonlySet<Reason> = new Set([
   'assurance-too-low',
   'other-person',
   'hint-mismatch',
+  'no-profile',
+  'link-conflict',
+  'post-login-refused',
 ])
 
 /** Logs the cause, tells the person the catalogue's sentence, and offers to start again. */

@@ -2,6 +2,7 @@
 import { describe, type Reason } from '../errors.ts'
 import type { AuthenticationEvent, Log } from '../log.ts'
 import type { Answer, Clock, Failure, Generation, Instant, Login, Portal, Provider, RequestView } from '../types.ts'
+import type { Enrolment } from './enrolment.ts'
 import type { FlowMemory, Flows } from './flow.ts'
 import type { Identify } from './identify.ts'
 import { type KeptRequests, slotIn } from './kept-request.ts'
@@ -28,6 +29,8 @@ export interface SignInOptions {
   readonly kept?: KeptRequests
   /** What the page a person wants asks of their sign-in; without it every provider of the portal will do. */
   readonly findRoute?: Generation['findRoute']
+  /** Provider name -> what its people go through beside the rules. */
+  readonly enrolments?: ReadonlyMap<string, Enrolment>
 }
 export interface SignInContext extends SignInOptions {
   readonly flows: Flows

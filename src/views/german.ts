@@ -87,6 +87,28 @@ const sentences: Readonly<Record<Reason, Sentences>> = {
     title: 'Kein Zugang',
     sentence: 'Die Anmeldung war erfolgreich, bringt aber mehr Daten mit, als sich aufbewahren lassen.',
   },
+  'no-profile': {
+    title: 'Kein Zugang',
+    sentence: 'Die Anmeldung war erfolgreich, doch dieses Portal hat für Sie keinen Platz vorgesehen.',
+  },
+  'link-conflict': {
+    title: 'Kein Zugang',
+    sentence: 'Ihre E-Mail-Adresse gehört hier zum Konto von jemand anderem. Bitte sagen Sie es denen, die das Portal betreiben.',
+  },
+  'post-login-refused': {
+    title: 'Kein Zugang',
+    sentence: 'Die Anmeldung war erfolgreich, doch das Portal kennt Sie nicht.',
+  },
+  'post-login-failed': {
+    title: 'Anmeldung nicht verfügbar',
+    sentence:
+      'Was dieses Portal über Sie wissen muss, ließ sich gerade nicht nachsehen. Bitte versuchen Sie es gleich noch einmal.',
+  },
+  'provisioning-failed': {
+    title: 'Ihr Konto ist noch nicht bereit',
+    sentence:
+      'Die Anmeldung war erfolgreich, doch Ihr Konto im Portal ließ sich gerade nicht einrichten. Bitte versuchen Sie es gleich noch einmal.',
+  },
   'sign-in-expired': {
     title: 'Das hat zu lange gedauert',
     sentence: 'Die Anmeldung wurde nicht rechtzeitig abgeschlossen. Bitte beginnen Sie von vorn.',

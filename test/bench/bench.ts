@@ -47,14 +47,40 @@ server.keepAliveTimeout = 75000
 server.listen(0, '127.0.0.1', () => console.log(server.address().port))
 `
 
-const configuration = (upstream: number, engine: string, issuer: string | undefined, rule: string): string => `
+const written = (rules: readonly string[]): string =>
+  rules.map((rule, index) => `{ name: rule${index}, when: '${rule}', message: "Only for the company." }`).join(', ')
+
+const configuration = (upstream: number, engine: string, issuer: string | undefined, ...rules: readonly string[]): string => `
 server: { listen: "127.0.0.1:0", health: "127.0.0.1:0", admin: "127.0.0.1:0", publicUrl: "http://home.localhost", engine: ${engine} }
 session: { keys: [${key}] }
 providers:
   - ${issuer ? `{ name: P, protocol: OIDC, issuer: "${issuer}", clientId: bench, clientSecret: s3cret }` : '{ name: P, protocol: WEBSEAL, trustedSourceIps: [127.0.0.1] }'}
 portals:
-  - { name: home, host: "*", upstream: "http://127.0.0.1:${upstream}", providers: [P], rules: [{ name: company, when: '${rule}', message: "Only for the company." }], headers: { iv-user: account, iv-groups: groups, x-email: email } }
+  - { name: home, host: "*", upstream: "http://127.0.0.1:${upstream}", providers: [P], rules: [${written(rules)}], headers: { iv-user: account, iv-groups: groups, x-email: email } }
 `
+
+/** What rules ask of a person. */
+const tenRules = [
+  'hd == "mycompany.com"',
+  'email_verified = true and $emailDomain(email) = "mycompany.com"',
+  '"staff" in groups',
+  'not is_system or auth.profile.access_type == 1',
+  '$exists(groups[$ in ["staff", "partners"]])',
+  'not ("suspended" in groups)',
+  'name != "root"',
+  '$contains(email, /^[^@]+@mycompany\\.com$/)',
+  'provider = "P" and portal = "home"',
+  'account in ["anna@mycompany.com", "bob@mycompany.com"]',
+]
+/** The same, half of them about the request. */
+const requestRules = [
+  ...tenRules.slice(0, 5),
+  'request.method in ["GET", "HEAD"] or "admins" in groups',
+  'not $contains(request.path, "/admin/")',
+  'is_client_ip_private',
+  '$inCidr(client_ip, "10.0.0.0/8", "127.0.0.0/8")',
+  'request.query != "debug=1" and request.host = "home.localhost"',
+]
 
 async function startPostern(name: string, text: string): Promise<Started> {
   const file = join(folder, `${name}.yaml`)
@@ -86,6 +112,8 @@ interface Target {
   readonly server: Started
   readonly headers: readonly string[]
   readonly status: number
+  /** The target it is compared with beside the pipe, round by round. */
+  readonly against?: string
 }
 
 function load(target: Target, duration: number): { readonly perSecond: number; readonly micros: number } {
@@ -134,6 +162,9 @@ async function bench(): Promise<void> {
   const classic = await startPostern('http-proxy', configuration(portal.port, 'http-proxy', issuer, rule))
   const webseal = await startPostern('webseal', configuration(portal.port, 'undici', undefined, 'account == "anna"'))
   const refusing = await startPostern('refusing', configuration(portal.port, 'undici', issuer, 'hd == "other.org"'))
+  const none = await startPostern('none', configuration(portal.port, 'undici', issuer))
+  const ten = await startPostern('ten', configuration(portal.port, 'undici', issuer, ...tenRules))
+  const asking = await startPostern('asking', configuration(portal.port, 'undici', issuer, ...requestRules))
   // the same key, portal and provider: one session opens all of them
   const cookie = await signIn(provider, undici)
   const targets: readonly Target[] = [
@@ -141,30 +172,42 @@ async function bench(): Promise<void> {
     { name: 'signed in', server: undici, headers: [cookie], status: 200 },
     { name: 'header trust', server: webseal, headers: ['iv-user: anna', 'iv-groups: "staff","admins"'], status: 200 },
     { name: 'refused by a rule', server: refusing, headers: [cookie], status: 403 },
+    { name: 'signed in, no rules', server: none, headers: [cookie], status: 200 },
+    { name: 'signed in, ten rules', server: ten, headers: [cookie], status: 200, against: 'signed in, no rules' },
+    { name: 'ten rules, five of the request', server: asking, headers: [cookie], status: 200, against: 'signed in, no rules' },
     { name: 'signed in, engine http-proxy', server: classic, headers: [cookie], status: 200 },
   ]
   for (const target of targets) load(target, 1) // warm up
-  const results = targets.map((target) => ({ target, micros: [] as number[], perSecond: [] as number[], ratio: [] as number[] }))
+  const results = targets.map((target) => ({
+    target,
+    micros: [] as number[],
+    perSecond: [] as number[],
+    ratio: [] as number[],
+    more: [] as number[],
+  }))
   for (let round = 0; round < rounds; round++) {
     const measured = results.map(({ target }) => load(target, seconds))
     measured.forEach(({ micros, perSecond }, i) => {
       results[i]?.micros.push(micros)
       results[i]?.perSecond.push(perSecond)
       results[i]?.ratio.push(micros / (measured[0]?.micros ?? 1))
+      const other = targets.findIndex(({ name }) => name === targets[i]?.against)
+      if (other >= 0) results[i]?.more.push(micros / (measured[other]?.micros ?? 1))
     })
     process.stdout.write(`round ${round + 1}: ${measured.map(({ micros }) => micros.toFixed(1)).join('  ')} µs\n`)
   }
-  const rows = results.map(({ target, micros, perSecond, ratio }) => ({
+  const rows = results.map(({ target, micros, perSecond, ratio, more }) => ({
     name: target.name,
     microsPerRequest: median(micros),
     requestsPerSecond: median(perSecond),
     ratio: median(ratio),
+    ...(target.against === undefined ? {} : { against: target.against, more: median(more) }),
   }))
   process.stdout.write(`\n${'case'.padEnd(32)}${'CPU µs'.padStart(8)}${'req/s'.padStart(9)}${'ratio'.padStart(8)}\n`)
   await provider.close()
   for (const row of rows)
     process.stdout.write(
-      `${row.name.padEnd(32)}${row.microsPerRequest.toFixed(1).padStart(8)}${row.requestsPerSecond.toFixed(0).padStart(9)}${row.ratio.toFixed(2).padStart(8)}\n`,
+      `${row.name.padEnd(32)}${row.microsPerRequest.toFixed(1).padStart(8)}${row.requestsPerSecond.toFixed(0).padStart(9)}${row.ratio.toFixed(2).padStart(8)}${row.more === undefined ? '' : `  ${row.more.toFixed(2)} of "${row.against}"`}\n`,
     )
   process.stdout.write(
     `\nNode ${process.version}, ${rounds} interleaved rounds of ${seconds} s, access log on, medians; ratio is against the bare pipe of the same round.\n`,

@@ -9,6 +9,7 @@ import { reference } from '../../deploy/reference.ts'
 import { editorSchema } from '../../src/config/editor-schema.ts'
 import { inputSchema, type JsonSchema } from '../../src/config/known-keys.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import type { OidcConfig } from '../../src/config/schema.ts'
 import { compilePattern } from '../../src/destination/find-portal.ts'
 import { key } from './configuration.ts'
 
@@ -55,6 +56,8 @@ describe('the generated files', () => {
       'providers: OAUTH2',
       'providers: WEBSEAL',
       'providers: LOCAL',
+      'postLogin',
+      'profiles',
       'portals',
       'providers of a portal',
       'enforceLocal',
@@ -95,7 +98,9 @@ describe('config/postern.yaml', () => {
 describe('config/examples', () => {
   const matcher = (pattern: string) => compilePattern(pattern, { pathCase: 'sensitive', closingSlash: false })
   const loaded = (file: string) =>
-    loadConfig(`config/examples/${file}`, { env: { POSTERN_SESSION_KEY: key, PLAY_CLIENT_SECRET: 's' } })
+    loadConfig(`config/examples/${file}`, {
+      env: { POSTERN_SESSION_KEY: key, PLAY_CLIENT_SECRET: 's', XURRENT_TOKEN: 'a-token' },
+    })
 
   it('all load without a warning', async () => {
     const files = globSync('config/examples/**/*.yaml').map((file) => file.slice('config/examples/'.length))
@@ -123,6 +128,13 @@ describe('config/examples', () => {
       }
       expect(access('GET', '/customer-api/projects')).toBe('public')
     }
+  })
+
+  it('apio-core.yaml and xurrent.yaml shape people, and xurrent.yaml creates them', async () => {
+    const profilesOf = async (file: string) => ((await loaded(file)).config.providers[0] as OidcConfig).profiles ?? []
+    expect((await profilesOf('apio-core.yaml')).map(({ name }) => name)).toEqual(['administrators', 'staff', 'partners'])
+    for (const { provision } of await profilesOf('xurrent.yaml'))
+      expect(provision).toMatchObject({ method: 'PUT', headers: { authorization: 'Bearer a-token' }, timeout: 10_000 })
   })
 
   it("s360 takes the other product's template and offers the portal's own form beside it", async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { compileExpression } from '../../src/expression/compile.ts'
 import { lintRule } from '../../src/expression/lint.ts'
 import { readCases, readRuleFile } from '../../src/permission/rule-file.ts'
+import type { Json } from '../../src/types.ts'
 
 const words = (source: string) => lintRule(source).map(({ message, advice }) => `${message} | ${advice}`)
 
@@ -43,6 +44,14 @@ describe('a warning', () => {
     ['groups = "admins"', 'always false', '"admins" in groups'],
     ['groups != "admins"', 'always true', 'not ("admins" in groups)'],
     ['groups in ["admins"]', 'always false', 'in groups'],
+    ['amr = "mfa"', 'always false', '"mfa" in amr'],
+    ['claims.amr != "pwd"', 'always true', 'not ("pwd" in claims.amr)'],
+    ['hd = ["a.com", "b.com"]', 'always false', 'hd in [ … ]'],
+    ['hd != ["a.com"]', 'always true', 'not (hd in [ … ])'],
+    ['["a.com"] in hd', 'always false', 'one value'],
+    ['hd != "evil.org"', 'also false where hd is missing', '$exists(hd)'],
+    ['"evil.org" != claims.hd', 'also false where claims.hd is missing', '$exists(claims.hd)'],
+    ['auth.profile.type != "System"', 'where auth.profile.type is missing', '$exists(auth.profile.type)'],
     ['hd = null', 'missing fact is not null', 'not $exists(hd)'],
     ['hd == None', 'missing fact is not null', 'not $exists(hd)'],
     ['email_verified ? hd = "x" : false', '"false" too', 'email_verified = true'],
@@ -65,7 +74,7 @@ describe('a warning', () => {
   it('offers advice that compiles', () => {
     for (const source of ['a != "x" or a != "y"', 'groups != "a"', 'hd = "x" or "y"', 'hd = null']) {
       const advice = lintRule(source)[0]?.advice.replace(/^write /, '') ?? ''
-      expect(lintRule(advice)).toEqual([])
+      expect(lintRule(advice, [{ facts: { a: 'x', hd: 'x' } }, { facts: {} }])).toEqual([])
       expect(() => compileExpression(advice, 'rule')).not.toThrow()
     }
   })
@@ -88,15 +97,19 @@ describe('a warning', () => {
     '"staff" in groups',
     '$exists(groups[$ in ["staff", "partners"]])',
     'a = "x" or a = "y"',
-    'a != "x" and a != "y"',
-    'a != "x" or b != "y"',
+    '$exists(a) and a != "x" and a != "y"',
+    '$type(a) = "string" and a != "x"',
+    'request.method != "POST"',
+    'account != "root"',
+    'is_system != true',
+    '"mfa" in amr',
     'is_system ? hd = "x" : true',
     'true',
     'now - authenticated_at < 3600000',
     '$contains(email, /^[^@]+@company\\.com$/)',
     '$contains(request.path, "/admin/")',
     '($h := $number($fromMillis(now, "[H]")); $h > 7 and $h < 19)',
-    'not ((a != 1) or b)',
+    'not ((a = 1) or b)',
   ])('is not given on %s', (source) => {
     expect(lintRule(source)).toEqual([])
   })
@@ -112,6 +125,37 @@ describe('a claim that no case shows', () => {
     expect(lintRule('hd = "x" or emial = "y"', cases)).toMatchObject([{ offset: 12, message: 'no case shows the claim emial' }])
     expect(lintRule('hd = "x" or email = "y" or groups = []', cases)).toEqual([])
     expect(lintRule('emial = "y"')).toEqual([])
+  })
+})
+
+describe('what the cases leave open', () => {
+  const said = (source: string, ...all: readonly Record<string, Json>[]) =>
+    lintRule(
+      source,
+      all.map((facts) => ({ facts })),
+    ).map(({ message, advice }) => `${message} | ${advice}`)
+
+  it('is who lacks a claim that stands before !=, until a case has none', () => {
+    expect(said('hd != "x"', { hd: 'x' }, { hd: 'y' })).toMatchObject([expect.stringContaining('no case shows that')])
+    expect(said('hd != "x"', { hd: 'x' }, {})).toEqual([])
+    expect(said('hd != "x"', { claims: { hd: 'x' } })).toHaveLength(1)
+    expect(said('auth.profile.a != 1', { auth: { profile: { a: 1 } } }, { auth: {} })).toEqual([])
+  })
+
+  it('is a claim that is a list in every case, and compared with a text', () => {
+    expect(said('roles = "admin"', { roles: ['admin'] }, {})).toEqual([
+      'roles is a list in every case: this is always false for it | write "admin" in roles',
+    ])
+    expect(said('roles != "admin"', { roles: ['admin'] }, {})[0]).toContain('not ("admin" in roles)')
+    expect(said('roles = "admin"', { roles: ['admin'] }, { roles: 'admin' })).toEqual([])
+  })
+
+  it('is a claim of a name that is ours, where the rule asks for ours', () => {
+    expect(said('"admins" in groups', { claims: { groups: ['admins'] } })).toEqual([
+      'groups is a name of ours: the claim that a case gives under it is not what this reads | write claims.groups for the claim, or give groups itself in the case',
+    ])
+    expect(said('"admins" in groups', { groups: ['admins'], claims: { groups: ['others'] } })).toEqual([])
+    expect(said('"admins" in claims.groups', { claims: { groups: ['admins'] } })).toEqual([])
   })
 })
 

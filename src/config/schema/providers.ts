@@ -1,6 +1,7 @@
 // The `providers` section: every protocol of this build with the keys it takes.
 import { z } from 'zod'
 import { ruleList } from './rule-reference.ts'
+import { signingIn } from './signing-in.ts'
 import {
   block,
   durationInSeconds,
@@ -154,6 +155,7 @@ const oidc = z.strictObject({
   acrValues: z.exactOptional(text).describe('`acr_values` of every sign-in.'),
   authorizationParameters: furtherParameters,
   ...asking,
+  ...signingIn,
   tls,
 })
 
@@ -188,6 +190,7 @@ const oauth2 = z.strictObject({
   prompt,
   authorizationParameters: furtherParameters,
   ...asking,
+  ...signingIn,
   tls,
 })
 

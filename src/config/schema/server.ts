@@ -1,6 +1,6 @@
 // The `server` section: where Postern listens and whom it believes about the way a request came.
 import { z } from 'zod'
-import { duration, listen, origin, pathPrefix, pem, range, size, someTime, text } from './values.ts'
+import { duration, listen, origin, pathPrefix, pem, range, size, someTime, stateUrl, text } from './values.ts'
 
 const timeouts = z
   .strictObject({
@@ -25,7 +25,7 @@ export const serverSchema = z.strictObject({
   admin: listen
     .prefault('127.0.0.1:9090')
     .describe(
-      '`/config`: what is being served, and what was wrong with the last reload; `/explain`: why a request was refused. Any address but loopback needs `adminToken`.',
+      '`/config`: what is being served, and what was wrong with the last reload; `/explain`: why a request was refused; `/links`, `/provisioning`. Any address but loopback needs `adminToken`.',
     ),
   adminToken: z
     .exactOptional(text.min(16, 'is too short to be a secret → use at least 16 characters'))
@@ -50,4 +50,7 @@ export const serverSchema = z.strictObject({
   egressProxy: z
     .exactOptional(origin)
     .describe('Proxy for calls to identity providers. Default: `HTTPS_PROXY`, except for hosts in `NO_PROXY`.'),
+  state: z
+    .exactOptional(stateUrl)
+    .describe('What must outlive a process: account links, what was provisioned. A file for one replica, Redis for several.'),
 })

@@ -178,3 +178,11 @@ export const instant = z
 export const oneOrMore = z
   .union([text.transform((value) => [value]), z.array(text)], { error: 'must be text or a list of texts → write [a, b]' })
   .meta({ id: 'texts', description: 'One text or a list of texts.' })
+
+const isStateUrl = (value: string): boolean =>
+  /^sqlite:(?!\/\/)[^\s?#:][^\u0000-\u001f\u007f?#]*$/.test(value) || (/^rediss?:\/\/[^\s/]+/.test(value) && URL.canParse(value))
+/** Where the state is kept; load.ts makes the file name absolute. */
+export const stateUrl = z
+  .string()
+  .refine(isStateUrl, 'is no place for state → write sqlite:/var/lib/postern/state.db, redis://HOST:6379 or rediss://HOST:6379')
+  .meta({ id: 'stateUrl', description: '`sqlite:FILE`, `redis://HOST:PORT` or `rediss://HOST:PORT`.' })

@@ -165,7 +165,10 @@ function createExchange(options: OAuth2Options, { client, clock }: Party) {
     if (who === undefined) return failed('the subject attribute is no text and no whole number')
     const now = clock()
     const whole = { ...claims, iss: issuer }
-    return demandTrouble(flow, claims) ?? identityOf(whole, { ...options, account, groups }, now, { issuer, subject: who })
+    const trouble = demandTrouble(flow, claims)
+    if (trouble) return trouble
+    const outcome = await identityOf(whole, { ...options, account, groups }, now, { issuer, subject: who })
+    return outcome.kind === 'identified' ? { ...outcome, accessToken: tokens.access_token } : outcome
   }
 }
 

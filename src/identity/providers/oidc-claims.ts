@@ -74,7 +74,8 @@ function emailTrouble(claims: Claims, required: boolean): string | undefined {
   return verified === true || verified === 'true' ? undefined : 'email_verified is not true'
 }
 
-function accountTrouble(account: Json | undefined): string | undefined {
+/** Why this is nobody's account; undefined: it is one. */
+export function accountTrouble(account: Json | undefined): string | undefined {
   if (account === undefined || account === null) return 'the account attribute is missing'
   if (typeof account !== 'string') return 'the account attribute is not text'
   if (account.trim() === '') return 'the account attribute is empty'
@@ -84,7 +85,8 @@ function accountTrouble(account: Json | undefined): string | undefined {
 const textOf = <Key extends string>(key: Key, value: Json | undefined): { readonly [key in Key]?: string } =>
   typeof value === 'string' && value !== '' ? ({ [key]: value } as { readonly [key in Key]: string }) : {}
 
-function listOf(value: Json | undefined): readonly string[] {
+/** Groups: text or a list. */
+export function listOf(value: Json | undefined): readonly string[] {
   const all: readonly unknown[] = Array.isArray(value) ? value : [value]
   return [...new Set(all.filter((one): one is string => typeof one === 'string' && one !== ''))]
 }

@@ -41,7 +41,8 @@ export function createProviderFetch(options: { ca?: string; egressProxy?: string
   }
 }
 
-function dispatcherOf({ ca, egressProxy, noProxy }: Parameters<typeof createProviderFetch>[0]): Dispatcher {
+/** Of undici, for the way there. */
+export function dispatcherOf({ ca, egressProxy, noProxy }: Parameters<typeof createProviderFetch>[0]): Dispatcher {
   const tls = ca === undefined ? {} : { connect: { ca }, requestTls: { ca } }
   if (egressProxy === undefined) return new Agent(tls)
   const direct = ['localhost', '127.0.0.1', '::1', ...(noProxy ? [noProxy] : [])].join(',')
@@ -67,7 +68,8 @@ async function whole(url: string, init: CustomFetchOptions, dispatcher: Dispatch
   }
 }
 
-async function readCapped(body: AsyncIterable<Uint8Array> | null): Promise<Buffer<ArrayBuffer>> {
+/** Throws where there is more than 1 MiB of it, unpacked. */
+export async function readCapped(body: AsyncIterable<Uint8Array> | null): Promise<Buffer<ArrayBuffer>> {
   const parts: Uint8Array[] = []
   let size = 0
   for await (const part of body ?? []) {

@@ -145,7 +145,11 @@ function createExchange(options: OidcOptions, { endpoints, client, health, clock
     const claims = plainClaims({ ...said, iss: iss as Json, ...(strength === undefined ? {} : { acr: strength }) }, vendor)
     const outcome = await identityOf(claims, { ...options, account, groups }, now)
     return outcome.kind === 'identified'
-      ? { ...outcome, ...keepOf(options, granted.configuration, granted.tokens.id_token, idToken) }
+      ? {
+          ...outcome,
+          ...keepOf(options, granted.configuration, granted.tokens.id_token, idToken),
+          accessToken: granted.tokens.access_token,
+        }
       : outcome
   }
 }

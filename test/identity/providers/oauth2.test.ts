@@ -46,6 +46,7 @@ describe('a sign-in', () => {
         claims: { iss: 'oauth2:HUB', id: 583231, login: 'OctoCat', name: 'The Octocat', email: null, groups: ['cats'] },
         authenticatedAt: time.now,
       },
+      accessToken: expect.stringMatching(/./),
     })
   })
 

@@ -1,0 +1,17 @@
+// `server.state` -> the store behind it.
+import type { Log } from '../log.ts'
+import type { StateStore } from '../state.ts'
+import type { Clock } from '../types.ts'
+import { unavailable } from './entry.ts'
+import { createRedisState } from './redis.ts'
+import { createSqliteState } from './sqlite.ts'
+
+/**
+ * `url`: `sqlite:FILE`, `redis://…` or `rediss://…`. Throws PosternError('store-unavailable') where a file cannot be opened; a Redis
+ * that is not there yet is asked again and again.
+ */
+export function openState(url: string, parts: { readonly clock: Clock; readonly log: Pick<Log, 'server'> }): StateStore {
+  if (url.startsWith('sqlite:')) return createSqliteState({ file: url.slice('sqlite:'.length), clock: parts.clock })
+  if (/^rediss?:\/\//.test(url)) return createRedisState({ url, ...parts })
+  throw unavailable('server.state names no store that is known')
+}
