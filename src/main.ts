@@ -22,7 +22,7 @@ const usage = `postern COMMAND …
   links list [--account NAME] [--json]                 which account belongs to whom, asked of the running Postern
   links remove ID …                                    frees an account for the next first sign-in
   keygen                                               a new session key
-  demo                                                 identity provider, sample portals and Postern on this machine
+  demo [--port N]                                      identity provider, sample portals and Postern on this machine
 
 FILE defaults to config/postern.yaml, or POSTERN_CONFIG.
 `

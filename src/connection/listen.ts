@@ -42,6 +42,8 @@ export async function listenForPeople(
     maxHeaderSize: options.maxHeaderBytes,
     headersTimeout: options.headersTimeout,
     requestTimeout: 0,
+    // the door says so itself, with a sentence and a request id
+    requireHostHeader: false,
     keepAliveTimeout: keepAlive,
     connectionsCheckingInterval: 1000,
     noDelay: true,

@@ -177,7 +177,11 @@ describe('the host decides the portal', () => {
     expect((await ask('/public/x', [], host)).status).toBe(404),
   )
   it('none, two, or an absurd one is 400', async () => {
-    expect((await wire(postern.port, 'GET /public/x HTTP/1.1\r\nConnection: close\r\n\r\n')).status).toBe(400)
+    const hostless = await wire(postern.port, 'GET /public/x HTTP/1.1\r\nConnection: close\r\n\r\n')
+    expect([hostless.status, JSON.parse(hostless.body)]).toEqual([
+      400,
+      expect.objectContaining({ requestId: expect.any(String) }),
+    ])
     expect((await wire(postern.port, 'GET /public/x HTTP/1.0\r\n\r\n')).status).toBe(400)
     expect((await ask('/public/x', ['Host: home.localhost'])).status).toBe(400)
     expect((await ask('/public/x', [], 'home.localhost/evil')).status).toBe(400)
