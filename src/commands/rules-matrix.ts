@@ -7,14 +7,9 @@ import type { Environment } from '../config/reading.ts'
 import { decide } from '../decide.ts'
 import { canonicalPath } from '../destination/canonical-path.ts'
 import { PosternError } from '../errors.ts'
-import { createFlowMemory } from '../identity/flow.ts'
-import { createKeptRequests } from '../identity/kept-request.ts'
-import { createRevocations } from '../identity/revocations.ts'
-import { createLog } from '../log.ts'
-import { createMetrics } from '../metrics.ts'
 import type { Clock, Decision, Generation, Identified, Portal, RequestView } from '../types.ts'
 import { compileOrRefuse } from './compile-or-refuse.ts'
-import { egressProxyFrom } from './egress-proxy.ts'
+import { quietContext } from './quiet-context.ts'
 import { type Asked, identityOf, type Person, readPeople } from './rules-people.ts'
 
 export interface MatrixArguments {
@@ -62,20 +57,6 @@ export async function matrixOf(
   } finally {
     await parts.generation.close()
     await parts.forwarder.close()
-  }
-}
-
-function quietContext(env: Environment, clock: Clock) {
-  const log = createLog({ write: () => undefined }, clock)
-  return {
-    log,
-    metrics: createMetrics(),
-    clock,
-    number: 1,
-    revocations: createRevocations({ log }),
-    memory: createFlowMemory(),
-    kept: createKeptRequests({ clock }),
-    egressProxy: egressProxyFrom(env),
   }
 }
 
