@@ -1,6 +1,8 @@
 // The request's way, top to bottom: which portal, who is asking, may they, with which headers.
 // Knows no protocol, no header to the portal, no socket. The only place that makes an Allow.
 import type { Reason } from './errors.ts'
+import { factorKey } from './factor-key.ts'
+import { isPrefetch } from './prefetch.ts'
 import type {
   Allow,
   AuthOutcome,
@@ -21,6 +23,7 @@ import type {
   Route,
   Session,
   SignInAsk,
+  Tokens,
 } from './types.ts'
 
 const nothing: readonly string[] = Object.freeze([])
@@ -76,7 +79,8 @@ function settle(visit: Visit, who: Identified, outcome: Identification, judged: 
   const granted = () =>
     grant(portal, request, verdict.allowed ? 'allowed' : 'rule-would-refuse', {
       ...granting(who, outcome),
-      headers,
+      endsSession: endsSession(visit, who),
+      headers: portal.accessTokenHeader === undefined ? headers : withAccessToken(headers, portal, who.session, visit.now),
       rule,
       detail,
     })
@@ -97,7 +101,7 @@ async function enough(visit: Visit, who: Identified, identity: Identity): Promis
   }
   if (freshness && !isFresh(freshness, who, identity, now)) return stepUp(visit, who, identity, freshness)
   for (const { provider, after, when } of portal.secondFactors) {
-    if (after !== identity.provider || who.session?.factors?.[provider.name] !== undefined) continue
+    if (after !== identity.provider || who.session?.factors?.[factorKey(provider)] !== undefined) continue
     if (!when || (await when(identity, request, now)))
       return challenge(visit, who, { reason: 'second-factor-needed', identity, ask: { provider: provider.name } })
   }
@@ -162,6 +166,39 @@ const granting = (who: Identified, outcome: Identification) => ({
   endsAt: outcome.endsAt ?? endOf(who.session),
   session: who.session,
 })
+/** The portal's own sign-out is asked for by somebody whose session it is. To look at it, or to fetch it ahead, is not to ask for it. */
+const endsSession = ({ route, request }: Visit, { session }: Identified): boolean =>
+  route.endsSession &&
+  session !== undefined &&
+  request.method !== 'HEAD' &&
+  request.method !== 'OPTIONS' &&
+  !request.upgrade &&
+  !isPrefetch(request)
+
+/** What is forwarded once the session is over: the person's last request. @param cookies Set-Cookie values that delete it */
+export const afterSignOut = ({ session: _, endsAt: __, ...allow }: Allow, cookies: readonly string[]): Allow =>
+  ({ ...allow, cookies, endsSession: false }) as Allow
+
+/** One plan per person, so that upstream looks at it once. */
+const plansWithToken = new WeakMap<Tokens, { readonly of: HeaderPlan; readonly name: string; readonly plan: HeaderPlan }>()
+
+/** The access token while it lasts, where it can stand in a header (RFC 6750 section 2.1 is narrower still). */
+function withAccessToken(
+  headers: HeaderPlan,
+  { accessTokenHeader: name = '' }: Portal,
+  session: Session | undefined,
+  now: Instant,
+): HeaderPlan {
+  const tokens = session?.tokens
+  if (!tokens || now >= (tokens.accessEndsAt ?? Number.POSITIVE_INFINITY) || !/^[\x21-\x7e]+$/.test(tokens.access)) return headers
+  const known = plansWithToken.get(tokens)
+  if (known?.of === headers && known.name === name) return known.plan
+  const plan = [...headers, name, isAuthorization(name) ? `Bearer ${tokens.access}` : tokens.access]
+  plansWithToken.set(tokens, { of: headers, name, plan })
+  return plan
+}
+const isAuthorization = (name: string | undefined): boolean => name?.toLowerCase() === 'authorization'
+
 const endOf = (session: Session | undefined): Instant | undefined => session && Math.min(session.idleUntil, session.endsAt)
 
 function unidentified(
@@ -202,6 +239,7 @@ function challenge(visit: Visit, who: Identified, { reason, ask, identity, stepU
   const { request, generation, portal, route } = visit
   const signIn = ask && generation.signInPath(portal, request.path + request.query, ask)
   const person = identity ?? who.expired?.identity
+  const session = who.session ?? who.expired
   return {
     kind: 'challenge',
     reason,
@@ -211,6 +249,7 @@ function challenge(visit: Visit, who: Identified, { reason, ask, identity, stepU
     ...(signIn ? { signIn } : {}),
     ...(identity ? { identity } : {}),
     ...(person ? { person: { issuer: person.issuer, subject: person.subject } } : {}),
+    ...(person && session ? { session: session.id } : {}),
     ...(needed ? { stepUp: needed } : {}),
   }
 }
@@ -219,7 +258,12 @@ function challenge(visit: Visit, who: Identified, { reason, ask, identity, stepU
 function localOnly(visit: Visit, who: Identified, provider: string): Decision | Promise<Decision> {
   const { portal, request, now } = visit
   const granted = () =>
-    grant(portal, request, 'local-sign-in', { cookies: who.cookies, session: who.session, endsAt: endOf(who.session) })
+    grant(portal, request, 'local-sign-in', {
+      cookies: who.cookies,
+      session: who.session,
+      endsAt: endOf(who.session),
+      endsSession: endsSession(visit, who),
+    })
   const allowed = portal.conditions.get(provider)?.(undefined, request, now) ?? true
   const conclude = (is: boolean) => (is ? granted() : challenge(visit, who, { reason: 'provider-not-enough', ask: {} }))
   return allowed instanceof Promise ? allowed.then(conclude) : conclude(allowed)
@@ -239,6 +283,7 @@ interface Granting {
   readonly rule?: string
   readonly detail?: string | undefined
   readonly bare?: boolean
+  readonly endsSession?: boolean
 }
 
 function grant(portal: Portal, request: RequestView, reason: Reason, what: Granting = {}): Allow {
@@ -254,12 +299,15 @@ function grant(portal: Portal, request: RequestView, reason: Reason, what: Grant
     consumedAuthorization: consumesAuthorization(portal, request),
     endsAt: what.endsAt,
     session: what.session,
+    endsSession: what.endsSession ?? false,
     rule: what.rule,
     detail: what.detail,
   } as Allow
 }
 
 function consumesAuthorization(portal: Portal, request: RequestView): boolean {
+  // where it is ours to write, nobody else's reaches the portal: with no token at hand a stranger's would be taken for it
+  if (isAuthorization(portal.accessTokenHeader)) return true
   for (const provider of portal.providers) if (provider.consumesAuthorization?.(request)) return true
   return false
 }

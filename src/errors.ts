@@ -100,6 +100,18 @@ const catalogue = {
     sentence: 'Your sign-in worked, but the portal does not know you.',
   },
   // sign-in went wrong
+  'too-many-sessions': {
+    status: 403,
+    title: 'Signed in elsewhere',
+    sentence: 'You are signed in at as many places as are allowed. Sign out at one of them, then try again.',
+  },
+  'logout-token-refused': { status: 400, title: 'Not accepted', sentence: 'The logout token could not be accepted.' },
+  'sign-out-incomplete': {
+    status: 503,
+    title: 'Signed out here',
+    sentence:
+      'You are signed out in this browser, but it is not certain that this holds everywhere yet. Please try again in a moment, or close the browser.',
+  },
   'sign-in-expired': {
     status: 400,
     title: 'That took too long',
@@ -215,6 +227,20 @@ export class PosternError extends Error {
     this.reason = reason
     this.detail = detail
     if (options?.retryAfter !== undefined) this.retryAfter = options.retryAfter
+  }
+}
+
+/** Why a provider gave no new tokens, which decides what becomes of the refresh token and the session. */
+export class RenewalError extends Error {
+  override readonly name = 'RenewalError'
+  /**
+   * `ended`: the provider refuses (`invalid_grant`, another subject): the session is over. `not-taken`: the token was surely not used up,
+   * and may be sent again later. `unknown`: it may have been used up, and must never be sent again.
+   */
+  readonly outcome: 'ended' | 'not-taken' | 'unknown'
+  constructor(outcome: RenewalError['outcome'], detail: string, options?: ErrorOptions) {
+    super(detail, options)
+    this.outcome = outcome
   }
 }
 

@@ -21,6 +21,10 @@ const usage = `postern COMMAND …
                                                        a refusal becomes a case, without the personal data
   links list [--account NAME] [--json]                 which account belongs to whom, asked of the running Postern
   links remove ID …                                    frees an account for the next first sign-in
+  sessions list [--account NAME] [--provider N] [--portal P] [--json]
+                                                       who is signed in, asked of the running Postern
+  sessions revoke [--account NAME] [--provider N] [--portal P] [--json] | ID …
+                                                       ends all sessions of which all of it holds, or these
   keygen                                               a new session key
   demo [--port N]                                      identity provider, sample portals and Postern on this machine
 
@@ -51,6 +55,7 @@ const allowedFlags: Readonly<Record<string, readonly string[]>> = {
   uris: ['config', 'json'],
   explain: ['config', 'json', ...questionFlags, 'request'],
   links: ['config', 'account', 'json'],
+  sessions: ['config', 'account', 'provider', 'portal', 'json'],
   keygen: [],
   demo: ['port'],
 }
@@ -148,6 +153,23 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
     if (!isList) return removeLinks(config, ids, out, err)
     return listLinks(config, { json, ...(account === undefined ? {} : { account }) }, out, err)
   },
+  sessions: async (args) => {
+    const { positionals, account, json, config: file, question } = readFlags('sessions', args)
+    const [action, ...ids] = positionals
+    const { provider, portal } = question
+    const whose = Object.fromEntries(
+      Object.entries({ account, provider, portal }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+    )
+    const isFiltered = Object.keys(whose).length > 0
+    const isRight = action === 'list' ? ids.length === 0 : action === 'revoke' && isFiltered !== ids.length > 0
+    if (!isRight)
+      throw new UsageError('write: postern sessions list [FILTER] [--json], or: postern sessions revoke FILTER | ID … [--json]')
+    const { loadConfig } = await import('./config/load.ts')
+    const { listSessions, revokeSessions } = await import('./commands/sessions.ts')
+    const { config } = await loadConfig(file, { env: process.env, withoutSecrets: 'missing' })
+    if (action === 'list') return listSessions(config, { whose, json }, out, err)
+    return revokeSessions(config, { whose, ids, json }, out, err)
+  },
   keygen: async (args) => {
     noPositionals('keygen', readFlags('keygen', args))
     const { keygen } = await import('./commands/keygen.ts')
@@ -226,6 +248,15 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
+// `postern explain … | head`: whoever reads has read enough. What was begun is done, and its exit code stays its own
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exit(74)
+    // this one would not end by itself
+    if (running === 'demo') process.exit(0)
+  })
+
+const [running] = process.argv.slice(2)
 run(process.argv.slice(2))
   .then((code) => {
     process.exitCode = code

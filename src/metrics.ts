@@ -8,8 +8,13 @@ export interface Metrics {
   /** Seconds from the request to the first byte of the portal's answer. */
   upstream(portal: string, seconds: number): void
   signIn(provider: string, result: string): void
+  refresh(provider: string, result: string): void
   rule(rule: string, result: 'allow' | 'refuse' | 'error'): void
-  storeError(): void
+  /** Seconds. */
+  storeCall(operation: string, seconds: number): void
+  storeError(operation: string): void
+  /** Whether the store answers just now, 1 or 0, and how many ended sessions are remembered. Set by whoever knows. */
+  store(isUp: () => boolean, revocations: () => number): void
   generation(number: number): void
   /** The portals whose own sign-in answers for now. */
   breakGlass(portals: readonly string[]): void
@@ -49,13 +54,49 @@ export function createMetrics(): Metrics {
     labelNames: ['provider', 'result'],
     registers,
   })
+  const refreshes = new Counter({
+    name: 'postern_refreshes_total',
+    help: 'Refreshes by provider and result: refreshed, ended, later, lost.',
+    labelNames: ['provider', 'result'],
+    registers,
+  })
   const rules = new Counter({
     name: 'postern_rule_evaluations_total',
     help: 'Rules that were really evaluated; kept verdicts do not count.',
     labelNames: ['rule', 'result'],
     registers,
   })
-  const storeErrors = new Counter({ name: 'postern_store_errors_total', help: 'Failures of the session store.', registers })
+  const storeErrors = new Counter({
+    name: 'postern_store_errors_total',
+    help: 'Failures of the session store by operation.',
+    labelNames: ['operation'],
+    registers,
+  })
+  const storeCalls = new Histogram({
+    name: 'postern_store_duration_seconds',
+    help: 'What a call of the session store took.',
+    labelNames: ['operation'],
+    buckets: seconds,
+    registers,
+  })
+  let storeIsUp = () => true
+  new Gauge({
+    name: 'postern_store_up',
+    help: 'The session store, and what replicas share, can be reached (1) or not (0). In cookie mode without Redis always 1.',
+    registers,
+    collect() {
+      this.set(storeIsUp() ? 1 : 0)
+    },
+  })
+  let countRevocations = () => 0
+  new Gauge({
+    name: 'postern_store_revocations',
+    help: 'Ended sessions that are remembered until they would have ended by themselves.',
+    registers,
+    collect() {
+      this.set(countRevocations())
+    },
+  })
   const generation = new Gauge({
     name: 'postern_config_generation',
     help: 'The configuration being served, counted from 1.',
@@ -78,6 +119,7 @@ export function createMetrics(): Metrics {
   })
 
   const requestChild = kept((key: string) => requests.labels(...(key.split('\n') as [string, string, string])))
+  const storeCallChild = kept((operation: string) => storeCalls.labels(operation))
   const durationChild = kept((portal: string) => duration.labels(portal))
   const upstreamChild = kept((portal: string) => upstream.labels(portal))
   return {
@@ -88,8 +130,14 @@ export function createMetrics(): Metrics {
     },
     upstream: (portal, took) => upstreamChild(portal).observe(took),
     signIn: (provider, result) => signIns.inc({ provider, result }),
+    refresh: (provider, result) => refreshes.inc({ provider, result }),
     rule: (rule, result) => rules.inc({ rule, result }),
-    storeError: () => storeErrors.inc(),
+    storeCall: (operation, took) => storeCallChild(operation).observe(took),
+    storeError: (operation) => storeErrors.inc({ operation }),
+    store: (isUp, revocations) => {
+      storeIsUp = isUp
+      countRevocations = revocations
+    },
     generation: (number) => generation.set(number),
     breakGlass: (portals) => {
       glass.reset()

@@ -85,7 +85,7 @@ export interface Session {
   readonly createdAt: Instant
   /** The fingerprint of the provider it came from. */
   readonly madeBy?: string
-  /** Second factors that were shown, provider name -> when. */
+  /** Second factors that were shown, `factorKey` of the provider -> when. */
   readonly factors?: Readonly<Record<string, Instant>>
   readonly idleUntil: Instant
   readonly endsAt: Instant
@@ -95,6 +95,24 @@ export interface Session {
   readonly providerSession?: string
   /** Chose the portal's own sign-in: `identity` names the provider and nobody, and must not be used. */
   readonly local?: true
+  /** Only where the provider's tokens are kept (`refresh`). Secret: no fact, log line or page has them. */
+  readonly tokens?: Tokens
+  /** Counts what was changed behind the browser's back. */
+  readonly revision: number
+  /** Opens nothing yet: its person is asked whether another of their sessions shall end for it. */
+  readonly waits?: true
+}
+/** What a provider gave for later. */
+export interface Tokens {
+  readonly access: string
+  /** When `access` ends; absent: not said. */
+  readonly accessEndsAt?: Instant
+  /** Absent: there is none, or it may have been used up by a process that died. */
+  readonly refresh?: string
+  /** From then on the provider is asked again; absent: never. */
+  readonly refreshAt?: Instant
+  /** `refresh` is on its way to the provider since then, and must not be sent by anybody else. */
+  readonly spentAt?: Instant
 }
 
 /** What a provider may say about a request. A provider returns; it never writes a response. */
@@ -112,6 +130,8 @@ export type AuthOutcome =
       readonly passThrough?: readonly string[]
       /** For calls at the sign-in itself. Never kept: no session, no fact, no log line has it. */
       readonly accessToken?: string
+      /** For the session, where the provider is configured to refresh. */
+      readonly tokens?: Tokens
     }
   /** Chose the portal's own sign-in: let through without identity where no rule of a route wants more. */
   | { readonly kind: 'local'; readonly provider: string }
@@ -179,8 +199,29 @@ export interface Login {
   begin(start: LoginStart): Promise<LoginStep>
   /** `flow` is what begin returned; `callback` the exact redirect URI that was sent. */
   complete(back: RequestView, flow: Json, at: { readonly callback: string; readonly state: string }): Promise<AuthOutcome>
+  /**
+   * Asks the provider again, with the refresh token of `session.tokens`. Sends it once and never again by itself. Throws RenewalError.
+   * Absent: this provider's people are not refreshed.
+   */
+  renew?(session: Session): Promise<Extract<AuthOutcome, { kind: 'identified' }>>
+  /** A logout token of the provider (OpenID Connect Back-Channel Logout 1.0), checked. Throws PosternError('logout-token-refused' | 'provider-unavailable'). */
+  readLogoutToken?(token: string): Promise<LoggedOut>
+  /**
+   * The issuer of the people whom a message with this `iss` is about; asks nobody. undefined: not this provider's, or nothing is known
+   * of the provider yet.
+   */
+  issuerOf?(iss: string): string | undefined
   /** Where the person goes to be signed out at the provider; undefined: nowhere. */
   end?(session: Session, returnTo: URL): Promise<Show | undefined>
+}
+/** Whom a provider has signed out: one of its sessions, or a person with all of them. */
+export interface LoggedOut {
+  readonly issuer: string
+  readonly sid?: string
+  readonly subject?: string
+  /** The token's own id, and when it ends: it counts once. */
+  readonly jti: string
+  readonly endsAt: Instant
 }
 export interface LoginStart {
   /** Sealed; the only thing that travels in `state`. */
@@ -253,6 +294,19 @@ export type Page =
       readonly formTargets: readonly string[]
     }
   | { readonly name: 'signed-out'; readonly signInAgain: string; readonly stillSignedInAt?: string }
+  /** Signed in at as many places as are allowed: shall the oldest end? Two forms, to go on and to leave it. */
+  | {
+      readonly name: 'displace'
+      readonly action: string
+      readonly cancel: string
+      readonly account: string
+      /** When the person signed in at the others, the oldest first. */
+      readonly since: readonly Instant[]
+      /** How many of them end. */
+      readonly ends: number
+    }
+  /** Goes on by itself, as a navigation of its own: a form's may not be sent on to another origin. */
+  | { readonly name: 'displaced'; readonly onward: string }
   /** Posts what somebody had typed to where they had sent it. */
   | {
       readonly name: 'resume'
@@ -298,6 +352,8 @@ export interface Failure {
   readonly retryAfter?: number
   /** `WWW-Authenticate`, for a machine. */
   readonly challenge?: string
+  /** When the person signed in at other places, where these are too many. */
+  readonly signedInSince?: readonly Instant[]
 }
 
 /** One protected application, compiled: nothing in it is parsed again while serving. */
@@ -331,6 +387,8 @@ export interface Portal {
   readonly mode: 'enforce' | 'warn'
   readonly healthPath: string
   readonly healthTimeout: number
+  /** Flat name of the header that carries the access token; absent: the portal gets none. */
+  readonly accessTokenHeader?: string
   /** Provider name -> the exact redirect URI registered for it. Only providers with a `login`. */
   readonly redirectUris: ReadonlyMap<string, string>
   /** The provider's and the portal's rules, as they hold at the callback: refused here, no session is made. */
@@ -392,6 +450,8 @@ export interface Route {
   /** CORS preflight goes to the portal without identity, cookies or body. */
   readonly preflight: 'judge' | 'forward'
   readonly extendsSession: boolean
+  /** The portal's own sign-out: whoever asks for it is signed out here too. */
+  readonly endsSession: boolean
   readonly freshness?: Freshness
   /** Rules beside the portal's: whoever is nobody cannot pass them. */
   readonly hasOwnRules: boolean
@@ -485,6 +545,8 @@ export interface Allow extends Decided {
   readonly endsAt?: Instant
   /** Signed out, it ends an upgraded connection before that. */
   readonly session?: Session
+  /** The session ends with this request. */
+  readonly endsSession: boolean
   readonly passThrough: readonly string[]
   readonly [granted]: true
 }
@@ -497,6 +559,8 @@ export interface Challenge extends Decided {
   readonly redirect: boolean
   /** Whose session is over or not fresh enough: what this person has typed is kept until they are back. */
   readonly person?: Pick<Identity, 'issuer' | 'subject'>
+  /** The id of that session: what was typed is not given back to it. */
+  readonly session?: string
   /** `WWW-Authenticate` beside the realm: RFC 9470 section 3. */
   readonly stepUp?: { readonly maxAge?: number; readonly acr?: string }
 }

@@ -4,6 +4,7 @@ import { missingKeysOf } from '../config/incomplete.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import type { Environment } from '../config/reading.ts'
 import type { ProviderConfig } from '../config/schema.ts'
+import { isSignIn } from '../config/uris.ts'
 import { ConfigError, type Problem } from '../errors.ts'
 import type { ProviderStatus } from '../types.ts'
 
@@ -43,6 +44,7 @@ async function report(loaded: Loaded, { config, online, probe }: CheckArguments,
   for (const warning of loaded.warnings) out(formatProblem(warning))
   for (const provider of loaded.config.providers) if (!provider.enabled) out(`note: ${unusedProvider(provider)}`)
   if (loaded.unusedRules.length > 0) out(`note: nothing names these rules of rulesDir: ${loaded.unusedRules.join(', ')}`)
+  if (remembersAlone(loaded)) out(`note: ${alone}`)
   const unreachable = online && probe ? printProbed(await probe(loaded), out) : 0
   const { portals, providers } = loaded.config
   const sizes = [amount(portals.length, 'portal'), amount(providers.length, 'provider'), amount(loaded.rules.size, 'rule')]
@@ -51,6 +53,14 @@ async function report(loaded: Loaded, { config, online, probe }: CheckArguments,
   )
   return unreachable > 0 ? 1 : 0
 }
+
+/** A sealed cookie cannot be called back, and nothing tells the other replicas. */
+function remembersAlone({ config: { session, server, providers } }: Loaded): boolean {
+  const isShared = session.store !== 'cookie' || (server.state !== undefined && !server.state.startsWith('sqlite:'))
+  return !isShared && providers.some((provider) => provider.enabled && isSignIn(provider))
+}
+const alone =
+  'who signs out or is revoked is remembered by one process only (session.store: cookie): run one replica, or write session.store: redis://HOST:6379'
 
 function unusedProvider(provider: ProviderConfig): string {
   const missing = missingKeysOf(provider)

@@ -25,7 +25,7 @@ export async function listLinks(config: Config, { account, json }: LinksOptions,
   const answer = await ask(config, 'GET', `/links${query}`, err)
   if (answer?.status !== 200) return failed(answer, err)
   const { links } = (await answer.json()) as { readonly links: readonly Link[] }
-  if (json) out(JSON.stringify(links, null, 2))
+  if (json) out(JSON.stringify(links, null, 2).replace(/[^\P{C}\n]/gu, escaped))
   else for (const link of links) out(lineOf(link))
   if (links.length === 0) err(account === undefined ? 'postern: there are no account links' : `postern: no link for ${account}`)
   return 0
@@ -45,6 +45,9 @@ export async function removeLinks(config: Config, ids: readonly string[], out: P
 /** What a provider said may hold anything: nothing of it may steer the terminal or begin a line of its own. */
 const lineOf = ({ id, account, provider, issuer, subject, email, linkedAt }: Link): string =>
   [id, account, provider, `${issuer} ${subject}`, email, new Date(linkedAt).toISOString()].map(printable).join('  ')
+/** As JSON writes it: two of them for what lies beyond 16 bits. */
+const escaped = (text: string): string =>
+  Array.from({ length: text.length }, (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')
 const printable = (text: string): string => text.replace(/\p{C}/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
 
 async function ask({ server }: Config, method: string, path: string, err: Print): Promise<Response | undefined> {
@@ -74,6 +77,6 @@ async function failed(answer: Response | undefined, err: Print, id?: string): Pr
   const { title } = (await answer.json().catch(() => ({}))) as { readonly title?: unknown }
   if (answer.status === 401) err('postern: the admin listener does not accept server.adminToken of this configuration')
   else if (answer.status === 404 && title === 'Not found' && id !== undefined) err(`postern: there is no link ${id}`)
-  else err(`postern: the admin listener answers ${answer.status}${typeof title === 'string' ? `: ${title}` : ''}`)
+  else err(`postern: the admin listener answers ${answer.status}${typeof title === 'string' ? `: ${printable(title)}` : ''}`)
   return 1
 }

@@ -16,7 +16,7 @@ export function quietContext(env: Environment, clock: Clock): CompileContext {
     metrics: createMetrics(),
     clock,
     number: 1,
-    revocations: createRevocations({ log }),
+    backing: { revocations: createRevocations({ log }), everywhere: false },
     memory: createFlowMemory(),
     kept: createKeptRequests({ clock }),
     egressProxy: egressProxyFrom(env),

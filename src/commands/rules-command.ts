@@ -56,11 +56,12 @@ async function test(args: readonly string[], surroundings: RulesSurroundings): P
   const dir = positionals[0] ?? (values.config === undefined && !isMatrix ? 'rules' : await rulesDirOf(config, env))
   const code = await rulesTest(dir, out, { minCoverage })
   if (!isMatrix) return code
-  const rows = await matrixOf({ config, people: values.people ?? join(dir, 'people.yaml'), env, clock }, out)
-  if (!rows) return 1
-  for (const line of tableOf(rows)) out(line)
+  const matrix = await matrixOf({ config, people: values.people ?? join(dir, 'people.yaml'), env, clock }, out)
+  if (!matrix) return 1
+  for (const line of tableOf(matrix.rows)) out(line)
+  for (const note of matrix.notes) out(`note: ${note}`)
   if (values.html === undefined) return code
-  return (await written(values.html, matrixPage(rows, config), surroundings)) ? code : 1
+  return (await written(values.html, matrixPage(matrix, config), surroundings)) ? code : 1
 }
 
 async function rulesDirOf(file: string, env: Environment): Promise<string> {

@@ -7,7 +7,9 @@ import type { Environment } from '../config/reading.ts'
 import { decide } from '../decide.ts'
 import { canonicalPath } from '../destination/canonical-path.ts'
 import { PosternError } from '../errors.ts'
-import type { Clock, Decision, Generation, Identified, Portal, RequestView } from '../types.ts'
+import { freshSession, refusalIn } from '../explanation/asserted.ts'
+import type { Foreseeing } from '../explanation/foresight.ts'
+import type { Clock, Decision, Generation, Identified, Identity, Portal, RequestView } from '../types.ts'
 import { compileOrRefuse } from './compile-or-refuse.ts'
 import { quietContext } from './quiet-context.ts'
 import { type Asked, identityOf, type Person, readPeople } from './rules-people.ts'
@@ -32,11 +34,13 @@ export interface Row {
 }
 type Print = (line: string) => void
 
+export interface Matrix {
+  readonly rows: readonly Row[]
+  /** What it does not know. */
+  readonly notes: readonly string[]
+}
 /** Undefined where the people cannot be read, which is said. Throws ConfigError. */
-export async function matrixOf(
-  { config, people: file, env, clock }: MatrixArguments,
-  out: Print,
-): Promise<readonly Row[] | undefined> {
+export async function matrixOf({ config, people: file, env, clock }: MatrixArguments, out: Print): Promise<Matrix | undefined> {
   const text = await readFile(file, 'utf8').catch(() => undefined)
   if (text === undefined) {
     out(
@@ -49,11 +53,12 @@ export async function matrixOf(
   if (problems.length > 0) return undefined
   const loaded = await loadConfig(config, { env, withoutSecrets: 'missing' })
   const { parts } = compileOrRefuse(loaded, quietContext(env, clock))
+  const generation: Generation & Foreseeing = parts.generation
   try {
     const rows: Row[] = []
-    for (const portal of parts.generation.portals.values())
-      for (const asked of requestsOf(portal, requests)) rows.push(await rowOf(parts.generation, portal, asked, people, clock()))
-    return rows
+    for (const portal of generation.portals.values())
+      for (const asked of requestsOf(portal, requests)) rows.push(await rowOf(generation, portal, asked, people, clock()))
+    return { rows, notes: notesOn(generation, people) }
   } finally {
     await parts.generation.close()
     await parts.forwarder.close()
@@ -72,14 +77,37 @@ function requestsOf(portal: Portal, wanted: readonly Asked[]): readonly Asked[] 
 
 const exampleOf = (pattern: string): string => pattern.replace(/\*+/g, 'x')
 
-async function rowOf(generation: Generation, portal: Portal, asked: Asked, people: readonly Person[], now: number): Promise<Row> {
+/** A person's facts are asked of every provider: what one of them lacks is said once. */
+function notesOn(generation: Generation & Foreseeing, people: readonly Person[]): readonly string[] {
+  const pairs = [...generation.portals.values()].flatMap((portal) => people.map((person) => providerOf(person, portal)?.name))
+  return [...new Set(pairs)].flatMap((name) => {
+    const foresight = name === undefined ? undefined : generation.foresee?.(name)
+    if (!foresight) return []
+    const asked = people.filter(({ facts }) => facts && (facts['provider'] ?? name) === name)
+    const given = asked.map(({ facts = {} }) => new Set(foresight.missing(facts)))
+    // all that any of them lacks
+    const missing = new Set(given.flatMap((names) => [...names]))
+    const values = Object.fromEntries(
+      asked.flatMap(({ facts = {} }) => Object.entries(facts).filter(([fact]) => !missing.has(fact))),
+    )
+    return foresight.notes(values)
+  })
+}
+
+async function rowOf(
+  generation: Generation & Foreseeing,
+  portal: Portal,
+  asked: Asked,
+  people: readonly Person[],
+  now: number,
+): Promise<Row> {
   const cells: Cell[] = []
   for (const person of people) cells.push({ person: person.name, ...(await cellOf(generation, portal, asked, person, now)) })
   return { portal: portal.name, request: `${asked.method} ${asked.path}`, cells }
 }
 
 async function cellOf(
-  generation: Generation,
+  generation: Generation & Foreseeing,
   portal: Portal,
   { method, path }: Asked,
   person: Person,
@@ -87,8 +115,8 @@ async function cellOf(
 ): Promise<Omit<Cell, 'person'>> {
   const canonical = canonicalPath(path.split('?')[0] ?? '')
   if (!canonical) return { kind: 'deny', text: 'deny path-refused' }
-  const identified = whoIs(person, portal, now)
   const request = requestOf(method, canonical, path, portal, person)
+  const identified = await whoIs(person, { portal, request, now }, generation)
   const asThis: Generation = { ...generation, findPortal: () => portal, identify: () => identified }
   try {
     return told(await decide(request, asThis, now))
@@ -100,19 +128,38 @@ async function cellOf(
 const nobody: Identified = { outcome: { kind: 'absent' }, cookies: [] }
 
 /** Where a person names no provider, the portal's first: so that one person can be asked about everywhere. */
-function whoIs(person: Person, portal: Portal, now: number): Identified {
-  const wanted = person.facts?.['provider']
-  const provider = portal.providers.find(({ name, protocol }) => (wanted === undefined ? protocol !== 'LOCAL' : name === wanted))
-  if (!person.facts || !provider) return nobody
-  const identity = identityOf(person, provider.name, now)
+function providerOf({ facts }: Person, portal: Portal) {
+  const wanted = facts?.['provider']
+  return facts && portal.providers.find(({ name, protocol }) => (wanted === undefined ? protocol !== 'LOCAL' : name === wanted))
+}
+
+interface Entrance {
+  readonly portal: Portal
+  readonly request: RequestView
+  readonly now: number
+}
+async function whoIs(person: Person, entrance: Entrance, generation: Foreseeing): Promise<Identified> {
+  const provider = providerOf(person, entrance.portal)
+  if (!provider) return nobody
+  const identity = await shapedAs(person, provider.name, entrance, generation).catch(refusalIn)
+  if ('kind' in identity) return { outcome: identity, cookies: [] }
   const outcome = { kind: 'identified', identity } as Identified['outcome']
-  if (!provider.login) return { outcome, cookies: [] }
-  const forever = Number.POSITIVE_INFINITY
-  return {
-    outcome,
-    cookies: [],
-    session: { id: '', audience: '', identity, createdAt: now, idleUntil: forever, endsAt: forever },
-  }
+  return { outcome, cookies: [], ...(provider.login ? { session: freshSession(identity, entrance.now) } : {}) }
+}
+
+/** Through the provider's profiles, but where the facts say themselves which profile it was: they are of somebody behind it. */
+async function shapedAs(
+  person: Person,
+  provider: string,
+  { portal, request, now }: Entrance,
+  { foresee }: Foreseeing,
+): Promise<Identity> {
+  const foresight = foresee?.(provider)
+  const { facts = {} } = person
+  if (!foresight) return identityOf(person, provider, now)
+  const { claims, added } = foresight.split(facts)
+  const asserted = { ...identityOf({ ...person, facts: claims }, provider, now), added }
+  return 'profile' in facts ? asserted : foresight.shape(asserted, { portal: portal.name, request, now })
 }
 
 function requestOf(

@@ -2,12 +2,13 @@
 // reads is written, and the case has to say what the refusal said.
 import { appendFile, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { stringify } from 'yaml'
 import { compileExpression, type Expression, ExpressionError, type Reads } from '../expression/compile.ts'
 import { literalsOf } from '../expression/literals.ts'
 import { factsOfCase } from '../facts.ts'
 import { compilePermit } from '../permission/permit.ts'
-import { type RuleCase, readRuleFile } from '../permission/rule-file.ts'
+import { type RuleCase, readCases, readRuleFile } from '../permission/rule-file.ts'
 import { createStandIns } from '../permission/stand-ins.ts'
 import type { Json } from '../types.ts'
 import { type Refused, refusalIn } from './rules-refusal.ts'
@@ -55,15 +56,37 @@ async function record({ target, text, request, rule, facts }: RecordArguments, o
   const expression = compiled(source, name)
   const given = { ...refused.facts, ...added }
   const kept = onlyRead(expression.reads, given)
-  const recorded = await caseOf(refused, name, expression, replaced(kept, given, source))
-  const line = `- ${stringify(recorded, { collectionStyle: 'flow', lineWidth: 0 }).trimEnd()}\n`
+  const recorded = await caseOf(refused, name, expression, kept, replaced(kept, given, source))
   const before = await readFile(file, 'utf8').catch(() => '')
+  const { cases } = readCases(before, file)
+  const twin = cases.find(({ name, facts, expect }) =>
+    isDeepStrictEqual([name.replace(numbered, ''), facts, expect], [recorded.name, recorded.facts, recorded.expect]),
+  )
+  const notes = missingOf(expression.reads, given, refused.isWhole === true).map(
+    (missing) => `note: ${missing} is not in there: add it with --facts FILE where the person had it`,
+  )
+  if (twin) {
+    out(`${file}: this case is there already: ${twin.name}`)
+    for (const note of notes) out(note)
+    return 0
+  }
+  const named = { ...recorded, name: freeName(recorded.name, cases) }
+  const line = `- ${stringify(named, { collectionStyle: 'flow', lineWidth: 0 }).trimEnd()}\n`
   await appendFile(file, (before === '' || before.endsWith('\n') ? '' : '\n') + line)
   out(`${file}:`)
   out(line.trimEnd())
-  for (const missing of missingOf(expression.reads, given))
-    out(`note: ${missing} is not in there: add it with --facts FILE where the person had it`)
+  for (const note of notes) out(note)
   return 0
+}
+
+const numbered = / \(\d+\)$/
+
+/** Two cases of one day differ: their names do, too. */
+function freeName(name: string, cases: readonly RuleCase[]): string {
+  const taken = new Set(cases.map((one) => one.name))
+  let free = name
+  for (let number = 2; taken.has(free); number++) free = `${name} (${number})`
+  return free
 }
 
 async function sourceOf(stem: string, name: string): Promise<string> {
@@ -116,9 +139,19 @@ function onlyRead(reads: Reads, facts: Facts): Facts {
 
 const isObject = (value: Json): value is Facts => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-function missingOf(reads: Reads, facts: Facts): readonly string[] {
+/** What stands in no log line; an explanation holds all that there was. */
+const notInLogs = ['groups', 'acr', 'authenticated_at', 'profile', 'auth']
+const notInLogsOfRequest = ['query', 'host']
+
+/** @param isWhole what is not there was not there either when the rule was asked */
+function missingOf(reads: Reads, facts: Facts, isWhole: boolean): readonly string[] {
   const claims = isObject(facts['claims'] ?? null) ? (facts['claims'] as Facts) : {}
-  return [...reads.claims].filter((name) => !(name in facts) && !(name in claims)).sort()
+  const request = isObject(facts['request'] ?? null) ? (facts['request'] as Facts) : {}
+  const ours = notInLogs.filter((name) => reads.facts.has(name) && !(name in facts))
+  const ofRequest = notInLogsOfRequest.filter((name) => reads.request.has(name) && !(name in request))
+  const ofAll = reads.everything ? ['groups', 'claims'].filter((name) => !(name in facts) && !ours.includes(name)) : []
+  const theirs = [...reads.claims].filter((name) => !(name in facts) && !(name in claims)).sort()
+  return isWhole ? theirs : [...ours, ...ofAll, ...ofRequest.map((name) => `request.${name}`), ...theirs]
 }
 
 /** @param all also what is not written: a name among it may stand inside what is */
@@ -134,11 +167,16 @@ function replaced(facts: Facts, all: Facts, source: string): Facts {
 const timeOf = (value: Json): Json =>
   typeof value === 'number' && Number.isFinite(value) ? new Date(value).toISOString() : value
 
-async function caseOf(refused: Refused, rule: string, expression: Expression, facts: Facts): Promise<RuleCase> {
-  const { allowed } = await compilePermit([{ name: rule, expression }]).permit(factsOfCase(facts))
-  if (allowed)
+async function caseOf(refused: Refused, rule: string, expression: Expression, before: Facts, facts: Facts): Promise<RuleCase> {
+  const { permit } = compilePermit([{ name: rule, expression }])
+  const [meant, verdict] = [await permit(factsOfCase(before)), await permit(factsOfCase(facts))]
+  if (verdict.allowed)
     throw new Unusable(
       'without the personal data the rule lets this person in: nothing is recorded  → write the case by hand, and look whether the rule asks for somebody by name',
+    )
+  if (verdict.reason !== meant.reason)
+    throw new Unusable(
+      `without the personal data the rule ${verdict.reason === 'rule-failed' ? 'fails' : 'says no'}, which it did not before: nothing is recorded  → write the case by hand`,
     )
   const when = refused.at === undefined ? '' : ` on ${refused.at.slice(0, 10)}`
   const where = refused.portal ? ` at ${refused.portal}` : ''

@@ -8,6 +8,8 @@ export interface Refused {
   readonly portal?: string
   /** ISO 8601. */
   readonly at?: string
+  /** Nothing the rule could have read is left out. */
+  readonly isWhole?: boolean
 }
 
 /** @param request the id of the one that is wanted; else the last. Undefined where there is none. */
@@ -51,7 +53,11 @@ function fromObject(value: Values): Refused | undefined {
 /** The facts of a rule in an explanation stand under their whole names: `request.path`. */
 function fromExplanation(value: Values): Refused | undefined {
   const rules = (value['rules'] as readonly Json[]).filter(isMap)
-  const rule = rules.find(({ result }) => result === 'refuses' || result === 'fails')
+  const decided = textAt(value, 'rule')
+  // one behind it may refuse as well, and is not what turned this person away
+  const rule = rules.find(
+    ({ name, result }) => (result === 'refuses' || result === 'fails') && (decided === undefined || name === decided),
+  )
   if (!rule) return undefined
   const facts: Record<string, Json> = {}
   for (const [path, fact] of Object.entries(mapAt(rule, 'facts'))) {
@@ -59,7 +65,11 @@ function fromExplanation(value: Values): Refused | undefined {
     if (owner === undefined || member === undefined) facts[path] = fact
     else facts[owner] = { ...mapAt(facts, owner), [member]: fact }
   }
-  return { facts, ...about(textAt(rule, 'name'), textAt(mapAt(value, 'portal'), 'name'), textAt(mapAt(value, 'request'), 'at')) }
+  return {
+    facts,
+    isWhole: true,
+    ...about(textAt(rule, 'name'), textAt(mapAt(value, 'portal'), 'name'), textAt(mapAt(value, 'request'), 'at')),
+  }
 }
 
 /** No claim stands in a log. */

@@ -19,13 +19,13 @@ import { createAccountLinks } from '../identity/account-links.ts'
 import { createFlowMemory } from '../identity/flow.ts'
 import { createKeptRequests } from '../identity/kept-request.ts'
 import { provisioningFailures } from '../identity/provisioning.ts'
-import { createRevocations } from '../identity/revocations.ts'
 import { createLog, type Log, type LogDestination } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import type { StateStore } from '../state.ts'
 import type { Clock } from '../types.ts'
 import { compileOrRefuse } from './compile-or-refuse.ts'
 import { egressProxyFrom } from './egress-proxy.ts'
+import { type OpenSessions, openSessions } from './open-sessions.ts'
 import { createStates, type States } from './open-state.ts'
 
 export interface ServeOptions {
@@ -55,6 +55,21 @@ export interface Serving {
   close(): Promise<void>
 }
 
+/** What is read once. */
+const fixedAtStart = [
+  'server.listen',
+  'server.health',
+  'server.admin',
+  'server.adminToken',
+  'server.tls',
+  'server.maxHeaderBytes',
+  'session.store',
+  'session.storeTls',
+] as const
+
+/** Milliseconds for calls of ours that are under way when the process ends. */
+const lastWords = 5000
+
 /** How often redirections nobody came back from are looked for, milliseconds. */
 const sweepEvery = 5000
 
@@ -63,37 +78,47 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const clock = options.clock ?? Date.now
   const log = createLog(options.destination ?? { write: () => undefined }, clock)
   const states = createStates({ clock, log })
+  const opened: OpenSessions[] = []
   try {
-    return await start(options, { clock, log, states })
+    return await start(options, { clock, log, states, opened })
   } catch (error) {
     // a connection left behind would keep a process alive that serves nobody
+    for (const sessions of opened) sessions.close()
     await states.close()
     throw error
   }
 }
 
-async function start(
-  options: ServeOptions,
-  { clock, log, states }: { readonly clock: Clock; readonly log: Log; readonly states: States },
-): Promise<Serving> {
-  const metrics = createMetrics()
-  const revocations = createRevocations({ log })
-  const file = resolve(options.config)
-  const context = {
-    log,
-    metrics,
-    clock,
-    revocations,
-    memory: createFlowMemory(),
-    kept: createKeptRequests({ clock }),
-    ...(options.enforceLocal ? { enforceLocal: options.enforceLocal } : {}),
-    egressProxy: egressProxyFrom(options.env),
-  }
+interface Opened {
+  readonly clock: Clock
+  readonly log: Log
+  readonly states: States
+  /** Put here as soon as it is there, for whoever has to close it. */
+  readonly opened: OpenSessions[]
+}
 
+async function start(options: ServeOptions, { clock, log, states, opened: closing }: Opened): Promise<Serving> {
+  const metrics = createMetrics()
+  const file = resolve(options.config)
   const loaded = await loadConfig(file, { env: options.env })
   refuseUnknown(options.enforceLocal, loaded)
   let number = 1
   let config = loaded.config
+  const sessions = openSessions(config, { clock, log, keys: () => config.session.keys })
+  closing.push(sessions)
+  const { backing } = sessions
+  const sharing = backing.board ? { board: backing.board } : {}
+  const context = {
+    log,
+    metrics,
+    clock,
+    backing,
+    memory: createFlowMemory(sharing),
+    kept: createKeptRequests({ clock, ...sharing }),
+    ...(options.enforceLocal ? { enforceLocal: options.enforceLocal } : {}),
+    egressProxy: egressProxyFrom(options.env),
+  }
+  metrics.store(sessions.isUp, () => backing.revocations.size)
   let state = states.of(loaded)
   let compiled = compileOrRefuse(loaded, { ...context, number, ...withState(state) })
   let served = new Served(compiled.parts)
@@ -134,8 +159,8 @@ async function start(
       const old = served
       compiled = compiledNext
       served = new Served(compiled.parts)
-      old.release()
-      warnOfRestart(config.server, next.config.server)
+      void old.release()
+      warnOfRestart(config, next.config)
       config = next.config
       problems = next.warnings
       announce(next, number)
@@ -170,17 +195,20 @@ async function start(
     }
   }
 
-  const fixed = ['listen', 'health', 'admin', 'adminToken', 'tls', 'maxHeaderBytes'] as const
-  function warnOfRestart(before: typeof config.server, after: typeof config.server): void {
-    for (const key of fixed) {
-      if (JSON.stringify(before[key]) !== JSON.stringify(after[key]))
-        log.server('warn', `server.${key} has changed: it takes effect at the next start`)
+  function warnOfRestart(before: typeof config, after: typeof config): void {
+    for (const key of fixedAtStart) {
+      const [section, name] = key.split('.') as ['server', keyof typeof config.server]
+      if (JSON.stringify(before[section][name]) !== JSON.stringify(after[section][name]))
+        log.server('warn', `${key} has changed: it takes effect at the next start`)
     }
+    if (before.server.state !== after.server.state)
+      log.server('warn', 'server.state has changed: account links and what was provisioned are looked for there from now on')
   }
 
   const watching = options.watch === false ? undefined : watchFiles(async () => void (await reload()))
   await watching?.follow(loaded.files)
 
+  await sessions.ready
   const refusals = createRefusals()
   const door = createProxyDoor({
     onRefusal: refusals.note,
@@ -210,7 +238,7 @@ async function start(
   try {
     health = await listenForMachines(
       server.health,
-      createHealth({ draining: () => draining, portals, metrics, breakGlass: glassBroken }),
+      createHealth({ draining: () => draining, portals, metrics, breakGlass: glassBroken, storeIsUp: sessions.isUp }),
     )
     opened.push(health)
     admin = await listenForMachines(
@@ -228,6 +256,7 @@ async function start(
           },
           recent: refusals.recent,
         },
+        sessions: () => compiled.register,
         links: () => (state ? createAccountLinks({ store: state, log, clock }) : undefined),
         provisioning: async () => (state ? provisioningFailures(state) : []),
         providers: () =>
@@ -268,7 +297,8 @@ async function start(
     const stopped = Promise.all(opened.map((listening) => listening.stopAccepting()))
     for (const listening of opened) listening.destroy()
     await stopped
-    served.release()
+    await Promise.race([served.release(), pause(lastWords)]) // what portals and providers are being told just now
+    sessions.close()
     await states.close()
     log.flush()
   }

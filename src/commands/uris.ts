@@ -1,12 +1,15 @@
 // `postern uris`: what to register at the identity providers.
 import type { Config } from '../config/schema.ts'
-import { isSignIn, postLogoutUriOf, providerNamesOf, redirectUriOf } from '../config/uris.ts'
+import { isSignIn, logoutUriOf, postLogoutUriOf, providerNamesOf, redirectUriOf } from '../config/uris.ts'
 
 interface Uris {
   readonly provider: string
   readonly portal: string
   readonly redirectUri: string
   readonly postLogoutUri: string
+  /** Of OpenID providers only. One of them is enough: it signs people out of every portal. */
+  readonly backChannelLogoutUri?: string
+  readonly frontChannelLogoutUri?: string
 }
 
 /** Every enabled sign-in provider with every portal that names it, in the order of the configuration. */
@@ -20,6 +23,12 @@ export function urisOf(config: Config): readonly Uris[] {
         portal: portal.name,
         redirectUri: redirectUriOf(provider.name, portal, config),
         postLogoutUri: postLogoutUriOf(portal, config),
+        ...(provider.protocol === 'OIDC'
+          ? {
+              backChannelLogoutUri: logoutUriOf('back', provider.name, portal, config),
+              frontChannelLogoutUri: logoutUriOf('front', provider.name, portal, config),
+            }
+          : {}),
       }))
   })
 }
@@ -39,8 +48,13 @@ function printProvider(provider: string, all: readonly Uris[], out: (line: strin
   for (const [label, key] of [
     ['redirect', 'redirectUri'],
     ['post-logout', 'postLogoutUri'],
+    ['back-channel', 'backChannelLogoutUri'],
+    ['front-channel', 'frontChannelLogoutUri'],
   ] as const) {
-    const byUri = Map.groupBy(own, (one) => one[key])
-    for (const [uri, uses] of byUri) out(`  ${label.padEnd(11)}  ${uri}  (${uses.map(({ portal }) => portal).join(', ')})`)
+    const byUri = Map.groupBy(
+      own.filter((one) => one[key] !== undefined),
+      (one) => one[key],
+    )
+    for (const [uri, uses] of byUri) out(`  ${label.padEnd(13)}  ${uri}  (${uses.map(({ portal }) => portal).join(', ')})`)
   }
 }

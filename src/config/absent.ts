@@ -23,12 +23,8 @@ const is =
 export const absentKeys: readonly Absent[] = [
   { key: 'server.workers', what: 'several processes', harmless: is(1, '1') },
   { key: 'server.forwardAuth', what: 'forward authentication', harmless: none },
-  { key: 'session.maxPerUser', what: 'a limit of sessions per person', harmless: is(0, '0') },
-  { key: 'session.onLimit', what: 'a limit of sessions per person' },
   { key: 'providers.*.tls.cert', what: 'a client certificate at the provider' },
   { key: 'providers.*.tls.key', what: 'a client certificate at the provider' },
-  { key: 'portals.*.onSignOut', what: 'calls at sign-out', harmless: none },
-  { key: 'portals.*.routes.*.endsSession', what: 'a route that signs out', harmless: is(false, 'false') },
   { key: 'pages.dir', what: 'pages of your own' },
 ]
 
@@ -43,20 +39,11 @@ export function refuseAbsent(tree: Tree, reading: Reading): void {
       deleteAt(tree, path)
     }
   }
-  refuseStores(tree, reading)
   refuseProtocols(tree, reading)
 }
 
 function refuse(path: Path, message: string, hint: string, reading: Reading): void {
   reading.problems.add({ severity: 'error', path, message, advice: hint, atKey: true })
-}
-
-function refuseStores(tree: Tree, reading: Reading): void {
-  for (const { path, value } of matching(tree, 'session.store')) {
-    if (typeof value !== 'string' || !/^(memory|rediss?:)/i.test(value)) continue
-    refuse(path, refusal('other session stores than the cookie'), 'write cookie, or take the key away', reading)
-    deleteAt(tree, path)
-  }
 }
 
 /** In place of a provider that this version lacks: its name stays known. */

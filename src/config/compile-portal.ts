@@ -122,6 +122,7 @@ export function compilePortal(
     mode: config.mode,
     healthPath: config.healthCheck.path,
     healthTimeout: config.healthCheck.timeout,
+    ...(config.accessTokenHeader === undefined ? {} : { accessTokenHeader: config.accessTokenHeader }),
     redirectUris: new Map(
       [...own, ...secondFactors.map(({ provider }) => provider)]
         .filter((provider) => provider.login)
@@ -151,6 +152,7 @@ function compileRoute(
     ...(config?.challenge ? { challenge: config.challenge } : {}),
     preflight: config?.preflight ?? 'judge',
     extendsSession: config?.extendsSession ?? true,
+    endsSession: config?.endsSession ?? false,
     hasOwnRules: (config?.rules.length ?? 0) > 0,
     ...freshnessOf(config),
     encodedSlash: config?.encodedSlash ?? 'refuse',

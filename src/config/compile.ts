@@ -5,14 +5,13 @@ import { createOwnEndpoints } from '../connection/own-endpoints.ts'
 import { createReply } from '../connection/reply.ts'
 import type { Parts } from '../connection/served.ts'
 import { compileFindPortal } from '../destination/find-portal.ts'
+import type { Foreseeing } from '../explanation/foresight.ts'
 import { compileNames } from '../header-names.ts'
 import type { FlowMemory } from '../identity/flow.ts'
-import { createIdentify } from '../identity/identify.ts'
 import type { KeptRequests } from '../identity/kept-request.ts'
 import { createProvider } from '../identity/providers/index.ts'
-import type { Revocations } from '../identity/revocations.ts'
 import { createSealer } from '../identity/seal.ts'
-import { createSessionKeeper } from '../identity/session.ts'
+import type { SessionRegister } from '../identity/session-register.ts'
 import { createSignIn, type SignIn } from '../identity/sign-in.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
@@ -20,8 +19,11 @@ import type { StateStore } from '../state.ts'
 import type { Clock, Generation, Identity, Portal, Provider, RequestView, Route } from '../types.ts'
 import { createForwarder } from '../upstream/forward.ts'
 import { type CompiledEnrolment, compileEnrolments } from './compile-enrolment.ts'
+import { compileForesight } from './compile-foresight.ts'
 import { claimsRead } from './compile-judge.ts'
 import { type CompiledPortal, compilePortal, compileRules, cookieBase, expressionsOf } from './compile-portal.ts'
+import { compileSessions, openStore, type SessionBacking } from './compile-sessions.ts'
+import { type CompiledSignOut, compileSignOut } from './compile-sign-out.ts'
 import type { Loaded } from './load.ts'
 import type { Config, ProviderConfig, SignInConfig, WebsealConfig } from './schema.ts'
 import { firstProvidersOf, isSignIn, providerNamesOf } from './uris.ts'
@@ -31,8 +33,7 @@ export interface CompileContext {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly number: number
-  /** Outlives generations: a reload brings no ended session back. */
-  readonly revocations: Revocations
+  readonly backing: SessionBacking
   /** Outlives generations: a reload forgets no used and no waiting sign-in. */
   readonly memory: FlowMemory
   /** Outlives generations: a reload loses nothing that somebody typed. */
@@ -49,6 +50,7 @@ export interface CompiledGeneration {
   readonly signIn: SignIn
   readonly providers: ReadonlyMap<string, Provider>
   readonly sessions: () => number
+  readonly register: SessionRegister
   /** The identity as a session would hold it: `session.claims` leaves out the others. */
   readonly trim: (identity: Identity) => Identity
 }
@@ -56,10 +58,19 @@ export interface CompiledGeneration {
 export function compile(loaded: Loaded, context: CompileContext): CompiledGeneration {
   const { config } = loaded
   const enabled = config.providers.filter((provider) => provider.enabled)
+  const sealer = createSealer(config.session.keys)
+  const { backing } = context
+  const store = openStore(config, backing, sealer, context.metrics)
+  const { board } = backing
+  const signOut = compileSignOut(config, { ...context, ...(board ? { board } : {}), ...(store.keeps ? { store } : {}) })
   const enrolments = compileEnrolments(config, context)
   const providers = new Map(
     enabled.map(
-      (provider) => [provider.name, compileProvider(provider, loaded, context, enrolments.get(provider.name))] as const,
+      (provider) =>
+        [
+          provider.name,
+          compileProvider(provider, loaded, context, { enrolment: enrolments.get(provider.name), signOut }),
+        ] as const,
     ),
   )
   const providerRules = new Map(
@@ -70,9 +81,20 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
   )
   const byName = new Map(portals.map(({ portal }) => [portal.name, portal] as const))
 
-  const sealer = createSealer(config.session.keys)
-  const keeper = createSessionKeeper({ sealer, claims: config.session.claims, revocations: context.revocations })
-  const identify = createIdentify(keeper)
+  const { log, clock, metrics } = context
+  const sessions = compileSessions(config, {
+    backing,
+    providers,
+    enrolments,
+    portals: byName,
+    store,
+    sealer,
+    signOut,
+    log,
+    clock,
+    metrics,
+  })
+  const { keeper, identify } = sessions
   const { basePath } = config.server
   const routers = new Map(portals.map(({ portal, findRoute }) => [portal, findRoute] as const))
   const signIn = createSignIn({
@@ -81,7 +103,10 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     keeper,
     identify,
     sealer,
-    revocations: context.revocations,
+    revocations: backing.revocations,
+    ...(board ? { board } : {}),
+    ...(signOut ? { onSignOut: signOut.onSignOut } : {}),
+    ...(sessions.limit ? { sessionLimit: sessions.limit } : {}),
     memory: context.memory,
     kept: context.kept,
     findRoute: (portal, path, method) => routers.get(portal)?.(path, method),
@@ -92,7 +117,8 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
   })
   const signInPath = compileSignInPath(basePath)
 
-  const generation: Generation = {
+  const generation: Generation & Foreseeing = {
+    foresee: compileForesight(config),
     number: context.number,
     basePath,
     portals: byName,
@@ -101,7 +127,10 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     identify,
     ownEndpoint: compileOwnEndpoint(config, portals),
     signInPath,
-    close: async () => void (await Promise.all([...providers.values(), ...enrolments.values()].map((one) => one.close?.()))),
+    close: async () => {
+      await sessions.close()
+      await Promise.all([...providers.values(), ...enrolments.values()].map((one) => one.close?.()))
+    },
   }
   const reply = createReply(config.pages, (request, decision) => {
     const path = decision.portal && decision.identity && signInPath(decision.portal, request.path + request.query)
@@ -111,6 +140,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     signIn,
     providers,
     sessions: () => keeper.size(),
+    register: sessions.register,
     trim: (identity) => keeper.trim(identity),
     parts: {
       generation,
@@ -121,7 +151,9 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
       forwarder: createForwarder({
         engine: config.server.engine,
         clock: context.clock,
-        isRevoked: (session) => context.revocations.isRevoked(session),
+        isRevoked: (session) => backing.revocations.isRevoked(session),
+        onRevocation: (listener) => backing.revocations.onChange(listener),
+        stillOpen: sessions.stillOpen,
         timeouts: config.server.timeouts,
         classify: compileNames(
           namesWeSet(config),
@@ -137,17 +169,12 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
   }
 }
 
-function compileProvider(
-  config: ProviderConfig,
-  loaded: Loaded,
-  context: CompileContext,
-  enrolment: CompiledEnrolment | undefined,
-): Provider {
+function compileProvider(config: ProviderConfig, loaded: Loaded, context: CompileContext, reading: PersonReaders): Provider {
   if (config.protocol === 'WEBSEAL') return createProvider(websealOptions(config, loaded.config), context)
   const provider =
     config.protocol === 'LOCAL'
       ? createProvider(config, context)
-      : createProvider(signInOptions(config, loaded, context, enrolment), context)
+      : createProvider(signInOptions(config, loaded, context, reading), context)
   return Object.assign(provider, { fingerprint: fingerprintOf(config) })
 }
 
@@ -187,7 +214,13 @@ function shapingOf(config: ProviderConfig): readonly unknown[] {
   ]
 }
 
-function signInOptions(config: SignInConfig, loaded: Loaded, context: CompileContext, enrolment: CompiledEnrolment | undefined) {
+/** What beside rules and headers reads a person as the provider asserts them. */
+interface PersonReaders {
+  readonly enrolment: CompiledEnrolment | undefined
+  readonly signOut: CompiledSignOut | undefined
+}
+
+function signInOptions(config: SignInConfig, loaded: Loaded, context: CompileContext, { enrolment, signOut }: PersonReaders) {
   const portals = loaded.config.portals.filter((portal) => providerNamesOf(portal).includes(config.name))
   const expressions = [
     ...portals.flatMap((portal) => expressionsOf(portal, loaded)),
@@ -197,6 +230,7 @@ function signInOptions(config: SignInConfig, loaded: Loaded, context: CompileCon
   const wanted = new Set([
     ...claimsRead(expressions),
     ...[...(enrolment?.reads.claims ?? [])].filter((name) => !ofCalls.has(name)),
+    ...portals.flatMap(({ name }) => [...(signOut?.reads.get(name)?.claims ?? [])]).filter((name) => name !== 'reason'),
   ])
   // what a profile puts in their place need not come from the provider, which may have too many groups for a token
   const ownGroups = enrolment?.givesGroups === true && !enrolment.reads.facts.has('groups')
@@ -225,10 +259,17 @@ function websealOptions(config: WebsealConfig, whole: Config) {
 
 /** Names only we may set: what portals receive, what header-trusting providers read, what the operator adds. */
 function namesWeSet(config: Config): readonly string[] {
-  const portals = config.portals.flatMap((portal) => [...Object.keys(portal.headers), ...portal.stripHeaders])
+  const portals = config.portals.flatMap((portal) => [
+    ...Object.keys(portal.headers),
+    ...portal.stripHeaders,
+    ...tokenHeader(portal.accessTokenHeader),
+  ])
   const providers = config.providers.flatMap((provider) => (provider.protocol === 'WEBSEAL' ? websealNames(provider) : []))
   return [...portals, ...providers]
 }
+/** Authorization is the client's own at other portals: decide.ts takes it out where it carries a token of ours. */
+const tokenHeader = (name: string | undefined): readonly string[] =>
+  name === undefined || name.toLowerCase() === 'authorization' ? [] : [name]
 const websealNames = ({
   userHeader,
   groupsHeader,

@@ -1,6 +1,7 @@
 // One expression of the configuration: compiled and looked over, each complaint at its place inside the text.
 import { compileExpression, type Expression, ExpressionError } from '../expression/compile.ts'
 import { lintRule } from '../expression/lint.ts'
+import type { Known } from '../expression/lint-literals.ts'
 import type { RuleCase } from '../permission/rule-file.ts'
 import type { Path, Place } from './positions.ts'
 import type { Reading } from './reading.ts'
@@ -31,8 +32,10 @@ export function lint(
   path: Path,
   locate: Locate,
   { problems }: Reading,
+  known?: Known,
 ): void {
-  for (const { offset, message, advice } of lintRule(source, cases)) problems.warning(path, message, advice, locate(offset))
+  for (const { offset, message, advice } of lintRule(source, cases, known))
+    problems.warning(path, message, advice, locate(offset))
 }
 
 /** An expression that stands in the configuration itself; undefined where it cannot be used. */

@@ -6,7 +6,9 @@ import { refuseAbsent } from './absent.ts'
 import { checkConditions } from './checks/check-conditions.ts'
 import { checkPortals } from './checks/check-portals.ts'
 import { checkProviders } from './checks/check-providers.ts'
+import { checkRefresh } from './checks/check-refresh.ts'
 import { checkServer } from './checks/check-server.ts'
+import { checkSignOut } from './checks/check-sign-out.ts'
 import { checkSigningIn } from './checks/check-signing-in.ts'
 import { DocumentReader } from './document.ts'
 import { foldProviders, foldState } from './fold.ts'
@@ -64,6 +66,8 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   checkPortals(config, reading)
   checkConditions(config, reading)
   checkSigningIn(config, reading)
+  checkRefresh(config, reading)
+  checkSignOut(config, reading)
   const { rules, unused } = await loadRules(config, reading)
   if (problems.hasErrors) throw problems.failure(reading.files)
   return {

@@ -29,11 +29,16 @@ export function withinCall(path: Path, value: string): WithinCall | undefined {
 
 function kindOf(path: Path): 'body' | 'template' | undefined {
   const [list, , key, , call, part] = path
-  if (list !== 'providers') return undefined
-  if (!(key === 'postLogin' && call === 'call') && !(key === 'profiles' && call === 'provision')) return undefined
+  if (!calls.has(`${list}.*.${key}.*.${call}`)) return undefined
   if (part === 'body') return 'body'
   return part === 'url' || part === 'headers' ? 'template' : undefined
 }
+
+const calls: ReadonlySet<string> = new Set([
+  'providers.*.postLogin.*.call',
+  'providers.*.profiles.*.provision',
+  'portals.*.onSignOut.*.call',
+])
 
 type Range = readonly [from: number, to: number]
 

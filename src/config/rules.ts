@@ -1,6 +1,7 @@
 // The rules and header expressions a configuration names: read, compiled and looked over, each complaint at its place.
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Known } from '../expression/lint-literals.ts'
 import { readRuleFile } from '../permission/rule-file.ts'
 import { casesBeside, checkFileCases, checkInlineCases } from './cases.ts'
 import { checkAttributes, checkHeaders } from './checks/check-values.ts'
@@ -29,15 +30,22 @@ export async function loadRules(config: Config, reading: Reading): Promise<Loade
   const folder = Reading.nameFrom(reading.problems.positions.fileOf(['rulesDir']), config.rulesDir)
   const rules = new Map<string, LoadedRule>()
   const there = await namesIn(folder)
+  const known = knownIn(config)
   for (const { path, reference } of references(config)) {
     if (reading.problems.isSettled(path)) continue
-    if (typeof reference !== 'string') await inlineRule(reference, path, rules, reading)
-    else if (!rules.has(reference)) await ruleFile(reference, { path, folder, there }, rules, reading)
+    if (typeof reference !== 'string') await inlineRule(reference, path, rules, reading, known)
+    else if (!rules.has(reference)) await ruleFile(reference, { path, folder, there, known }, rules, reading)
   }
   checkHeaders(config, reading)
   checkAttributes(config, reading)
   return { rules, unused: there.filter((name) => !rules.has(name)) }
 }
+
+const knownIn = ({ providers, portals }: Config): Known => ({
+  provider: providers.filter(({ enabled }) => enabled).map(({ name }) => name),
+  portal: portals.map(({ name }) => name),
+  nearest,
+})
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   const files = await readdir(folder).catch(() => [])
@@ -72,10 +80,11 @@ interface Named {
   readonly path: Path
   readonly folder: string
   readonly there: readonly string[]
+  readonly known: Known
 }
 async function ruleFile(
   name: string,
-  { path, folder, there }: Named,
+  { path, folder, there, known }: Named,
   rules: Map<string, LoadedRule>,
   reading: Reading,
 ): Promise<void> {
@@ -96,7 +105,7 @@ async function ruleFile(
   const expression = compiled(source, 'rule', path, locate, reading)
   if (!expression) return
   const cases = await casesBeside(file, path, locate(0), reading)
-  lint(source, cases?.cases, path, locate, reading)
+  lint(source, cases?.cases, path, locate, reading, known)
   if (cases) await checkFileCases(expression, cases, path, reading)
 }
 
@@ -105,6 +114,7 @@ async function inlineRule(
   path: Path,
   rules: Map<string, LoadedRule>,
   reading: Reading,
+  ours: Known,
 ): Promise<void> {
   const { positions } = reading.problems
   const at = [...path, 'when']
@@ -122,6 +132,6 @@ async function inlineRule(
   })
   const expression = compiled(rule.when, 'rule', at, locate, reading)
   if (!expression) return
-  lint(rule.when, rule.cases, at, locate, reading)
+  lint(rule.when, rule.cases, at, locate, reading, ours)
   await checkInlineCases(expression, rule.cases ?? [], path, reading)
 }

@@ -47,6 +47,10 @@ export function redirectUriOf(provider: string, portal: PortalConfig, config: Co
   return found?.callbackUrl ?? `${publicUrlOf(portal, config)}${config.server.basePath}/callback/${encodeURIComponent(provider)}`
 }
 
+/** Where an OpenID provider says, server to server or in a frame, that it has signed somebody out. */
+export const logoutUriOf = (channel: 'back' | 'front', provider: string, portal: PortalConfig, config: Config): string =>
+  `${publicUrlOf(portal, config)}${config.server.basePath}/${channel}channel-logout/${encodeURIComponent(provider)}`
+
 /** Where a provider sends people after signing them out. */
 export const postLogoutUriOf = (portal: PortalConfig, config: Config): string =>
   `${publicUrlOf(portal, config)}${config.server.basePath}/signed-out`

@@ -8,6 +8,7 @@ import { describe, PosternError, type Problem } from '../errors.ts'
 import type { Portal, Provider } from '../types.ts'
 import { addExplain, type Explaining } from './admin-explain.ts'
 import { type LinkRegister, serveLinks } from './admin-links.ts'
+import { type Sessions, serveSessions } from './admin-sessions.ts'
 
 export interface Admin {
   readonly token?: string
@@ -21,6 +22,7 @@ export interface Admin {
   readonly links?: () => LinkRegister | undefined
   /** Accounts that could not be set up in a portal, newest first. Throws PosternError('store-unavailable'). */
   readonly provisioning?: () => Promise<readonly object[]>
+  readonly sessions?: () => Sessions
 }
 export interface ProviderEntry {
   readonly name: string
@@ -48,6 +50,9 @@ export function createAdmin(admin: Admin): (incoming: IncomingMessage, response:
       // a web page must not reach this listener under a name of its own (DNS rebinding)
       return void response.status(403).json({ title: 'No access', status: 403 })
     }
+    // nor make it work, as an image or a frame of a page elsewhere would; a link to it may be followed
+    if (request.headers['sec-fetch-site'] === 'cross-site' && !isFollowed(request))
+      return void response.status(403).json({ title: 'No access', status: 403 })
     next()
   })
   app.get('/config', (_request, response) => void response.json(describeConfiguration(admin)))
@@ -61,6 +66,7 @@ export function createAdmin(admin: Admin): (incoming: IncomingMessage, response:
     }
   })
   serveLinks(app, () => admin.links?.())
+  serveSessions(app, () => admin.sessions?.())
   app.use((_request, response) => void response.status(404).json({ title: 'Not found', status: 404 }))
   // express would answer with a stack trace
   app.use(
@@ -69,6 +75,10 @@ export function createAdmin(admin: Admin): (incoming: IncomingMessage, response:
   )
   return app
 }
+
+/** W3C Fetch Metadata. */
+const isFollowed = ({ method, headers }: Request): boolean =>
+  method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document'
 
 function describeConfiguration(admin: Admin): object {
   const portals = [...admin.portals().values()]

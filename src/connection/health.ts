@@ -11,6 +11,8 @@ export interface Health {
   readonly draining: () => boolean
   readonly portals: () => ReadonlyMap<string, Portal>
   readonly metrics: Metrics
+  /** What sessions are kept in, and what replicas share. */
+  readonly storeIsUp: () => boolean
   /** Portals that answer without a sign-in just now. */
   readonly breakGlass: () => readonly string[]
 }
@@ -25,9 +27,11 @@ export function createHealth(health: Health): (incoming: IncomingMessage, respon
     next()
   })
   app.get('/healthz', (_request, response) => say(response, 200, 'ok'))
-  app.get('/readyz', (_request, response) =>
-    health.draining() ? say(response, 503, 'stopping') : say(response, 200, readiness(health.breakGlass())),
-  )
+  app.get('/readyz', (_request, response) => {
+    if (health.draining()) return say(response, 503, 'stopping')
+    if (!health.storeIsUp()) return say(response, 503, 'the session store cannot be reached')
+    return say(response, 200, readiness(health.breakGlass()))
+  })
   app.get('/readyz/:portal', async (request, response) => {
     const portal = health.portals().get(request.params.portal)
     if (!portal) return say(response, 404, 'no such portal')

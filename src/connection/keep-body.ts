@@ -57,9 +57,9 @@ export async function keepForm(
   incoming: IncomingMessage,
   kept: KeptRequests,
 ): Promise<Challenge> {
-  const { person, portal, signIn } = challenge
+  const { person, session, portal, signIn } = challenge
   const body = await readBody(incoming, patience)
-  const place = body && (await kept.keep({ person, portal, request, body }))
+  const place = body && (await kept.keep({ person, ...(session === undefined ? {} : { session }), portal, request, body }))
   if (!place) return challenge
   return {
     ...challenge,

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { describe, PosternError, type Reason } from '../errors.ts'
 import type { SignIn } from '../identity/sign-in.ts'
-import type { Answer, Identity, Portal, RequestView } from '../types.ts'
+import type { Allow, Answer, Identity, Portal, RequestView } from '../types.ts'
+import { readForm, withForm } from './posted-form.ts'
 import type { Reply, Sent } from './reply.ts'
 
 /** What the access log wants to know of an own endpoint's answer. */
@@ -14,6 +15,8 @@ export interface OwnOutcome {
   readonly account?: string
   readonly rule?: string
   readonly detail?: string
+  /** Of the catalogue, also where `reason` has words of its own. */
+  readonly because?: Reason
   /** Whom a rule turned away. */
   readonly refused?: Identity
 }
@@ -24,13 +27,17 @@ export interface OwnVisit {
   readonly endpoint: string
   readonly done: (outcome: OwnOutcome) => void
 }
-export type OwnEndpoints = (visit: OwnVisit, incoming: IncomingMessage, response: ServerResponse) => void
+export interface OwnEndpoints {
+  answer(visit: OwnVisit, incoming: IncomingMessage, response: ServerResponse): void
+  /** The portal's own sign-out was asked for: Set-Cookie values for its answer. */
+  ended(allow: Allow, request: RequestView): Promise<readonly string[]>
+}
 
 /** `name`: what stands last in the path, a provider or the place of a kept form. */
 const ruleOf = ({ show }: Answer) =>
   show.kind === 'page' && show.page.name === 'refused' && show.page.failure.rule ? { rule: show.page.failure.rule } : {}
 
-type Ask = (visit: OwnVisit, name: string) => Promise<Answer>
+type Ask = (visit: OwnVisit, name: string, incoming: IncomingMessage, response: ServerResponse) => Promise<Answer>
 
 export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
   const visits = new WeakMap<IncomingMessage, OwnVisit>()
@@ -53,15 +60,16 @@ export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
       requestId: visit.request.id,
       ...(headers?.retryAfter === undefined ? {} : { retryAfter: headers.retryAfter }),
     }
-    visit.done({ sent: reply.failed(failure, visit.request, response), reason, detail })
+    visit.done({ sent: reply.failed(failure, visit.request, response), reason, because: reason, detail })
   }
   const answer = (ask: Ask) => async (request: Request, response: Response) => {
     const visit = visitOf(request)
-    const given = await ask(visit, String(request.params['name'] ?? ''))
+    const given = await ask(visit, String(request.params['name'] ?? ''), request, response)
     const sent = reply.answer(given, visit.request, response)
     visit.done({
       sent,
       reason: given.words ?? given.reason ?? 'own-endpoint',
+      ...(given.reason ? { because: given.reason } : {}),
       ...(given.provider ? { provider: given.provider } : {}),
       ...(given.account ? { account: given.account } : {}),
       ...ruleOf(given),
@@ -79,15 +87,23 @@ export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
     ['/login', ['get'], (visit) => signIn.chooser(visit.request, visit.portal)],
     ['/start/:name', ['get'], (visit, provider) => signIn.start(visit.request, visit.portal, provider)],
     ['/callback/:name', ['get'], (visit, provider) => signIn.callback(visit.request, visit.portal, provider)],
+    ['/displace', ['get', 'post'], (visit) => signIn.displace(visit.request, visit.portal)],
     ['/resume/:name', ['get'], (visit, slot) => signIn.resume(visit.request, visit.portal, slot)],
     ['/logout', ['get', 'post'], (visit) => signIn.logout(visit.request, visit.portal)],
     ['/signed-out', ['get'], (visit) => signIn.signedOut(visit.request, visit.portal)],
+    [
+      '/backchannel-logout/:name',
+      ['post'],
+      async ({ request, portal }, provider, incoming, response) =>
+        signIn.backChannel(withForm(request, await readForm(request, incoming, response)), portal, provider),
+    ],
+    ['/frontchannel-logout/:name', ['get'], (visit, provider) => signIn.frontChannel(visit.request, visit.portal, provider)],
     ['/session', ['get'], (visit) => signIn.session(visit.request, visit.portal)],
   ]
   for (const [path, methods, ask] of routes) {
     for (const method of methods) app[method](path, answer(ask))
     app.all(path, (request, response) => {
-      response.setHeader('Allow', methods.includes('post') ? 'GET, HEAD, POST' : 'GET, HEAD')
+      response.setHeader('Allow', methods.map((method) => (method === 'get' ? 'GET, HEAD' : 'POST')).join(', '))
       refuse('method-refused', `${request.method} on ${path}`, request, response)
     })
   }
@@ -106,9 +122,12 @@ export function createOwnEndpoints(signIn: SignIn, reply: Reply): OwnEndpoints {
     refuse(reason, error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error', request, response)
   })
 
-  return (visit, incoming, response) => {
-    visits.set(incoming, visit)
-    incoming.url = visit.endpoint
-    app(incoming, response)
+  return {
+    answer(visit, incoming, response) {
+      visits.set(incoming, visit)
+      incoming.url = visit.endpoint
+      app(incoming, response)
+    },
+    ended: async ({ portal, session }, request) => (session ? signIn.ended(request, portal, session) : []),
   }
 }

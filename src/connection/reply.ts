@@ -63,7 +63,8 @@ export function createReply(
       const { show } = answer
       if (show.kind === 'redirect') return redirect(response, answer.status ?? 303, show.to, answer.cookies, answer.headers ?? [])
       if (show.kind === 'document') {
-        const headers = ['Content-Type', show.type, 'Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff']
+        const plain = ['Content-Type', show.type, 'Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff']
+        const headers = [...plain, ...(answer.headers ?? [])]
         return send(response, { status: answer.status ?? 200, headers, body: show.body }, answer.cookies, request.method)
       }
       if (show.page.name === 'refused') return failed(show.page.failure, request, response, answer.cookies)

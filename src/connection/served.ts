@@ -33,10 +33,9 @@ export class Served {
     this.#holders++
   }
 
-  /** Closes everything when the last holder lets go; the swap itself lets go once. */
-  release(): void {
+  /** Closes everything when the last holder lets go, and resolves when that is done; the swap itself lets go once. */
+  async release(): Promise<void> {
     if (--this.#holders > 0) return
-    void this.parts.forwarder.close().catch(() => undefined)
-    void this.parts.generation.close().catch(() => undefined)
+    await Promise.allSettled([this.parts.forwarder.close(), this.parts.generation.close()])
   }
 }

@@ -1,12 +1,12 @@
 // One request from its first byte to its access line. Carries a decision out; knows nothing of how it was decided.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { decide } from '../decide.ts'
-import { describe, PosternError, type Reason, reasons } from '../errors.ts'
+import { afterSignOut, decide } from '../decide.ts'
+import { describe, PosternError, type Reason } from '../errors.ts'
 import type { Refusal } from '../explanation/refusals.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Allow, Clock, Decision, Identity, RequestView } from '../types.ts'
+import type { Allow, Clock, Decision, Identity, Portal, RequestView } from '../types.ts'
 import type { Exchange, Outcome } from '../upstream/forward.ts'
 import { isKeepable, type Keepable, keepForm } from './keep-body.ts'
 import type { OwnOutcome } from './own-endpoints.ts'
@@ -79,26 +79,37 @@ export class Visit implements Exchange {
     if (response.destroyed || this.incoming.socket.destroyed)
       return this.#finish({ status: 499, bytes: 0, failure: 'client-gone' })
     if (decision.kind === 'allow') {
+      if (decision.endsSession) return this.#signOut(decision, expectsContinue)
       if (this.#upgrade) return parts.forwarder.upgrade(this, this.#upgrade.socket, this.#upgrade.head)
       if (expectsContinue) response.writeContinue()
       return parts.forwarder.forward(this, response)
     }
     if (decision.kind === 'own') {
       const done = (own: OwnOutcome) => {
-        const reason = own.rule && reasons.find((one) => one === own.reason)
-        if (own.rule && reason) this.#remember({ portal: decision.portal, reason, rule: own.rule, ...whom(own.refused) })
+        const { because, rule, detail, refused } = own
+        if (because && own.sent.status >= 400)
+          this.#remember({ portal: decision.portal, reason: because, rule, detail, identity: refused })
         this.#finish(own.sent, own)
       }
-      return parts.own(
+      return parts.own.answer(
         { request: this.request, portal: decision.portal, endpoint: decision.endpoint, done },
         this.incoming,
         response,
       )
     }
-    if (decision.kind === 'deny') this.#remember(decision)
+    // one that leads to the sign-in turns nobody away, and whom nobody knows is only asked who they are
+    if (decision.kind === 'deny' || (!decision.redirect && decision.identity)) this.#remember(decision)
     if (isKeepable(decision, this.request)) return this.#keep(decision, expectsContinue)
     if (bringsBody(this.incoming)) response.shouldKeepAlive = false // nobody waits for the rest of a body that nobody wants
     this.#finish(parts.reply.denied(decision, this.request, response))
+  }
+
+  /** The portal's own sign-out: the session is over before the portal hears of it, and whatever it answers. */
+  #signOut(decision: Allow, expectsContinue: boolean): void {
+    this.#served.parts.own
+      .ended(decision, this.request)
+      .then((cookies) => this.#carryOut(afterSignOut(decision, cookies), expectsContinue))
+      .catch((error: unknown) => this.#fail(error))
   }
 
   /** What somebody has typed waits until they have signed in again. */
@@ -131,12 +142,12 @@ export class Visit implements Exchange {
   }
 
   /** Where it was only asked, not refused, this is never called. */
-  #remember(refused: Pick<Decision, 'reason' | 'portal' | 'identity' | 'rule' | 'detail'> & { readonly message?: string }): void {
+  #remember(refused: Remembered): void {
     const { onRefusal, clock } = this.#context
     if (!onRefusal) return
     const { id, method, host, path } = this.request
     const { generation } = this.#served.parts
-    const { reason, identity, rule, message, detail, portal = generation.findPortal(host, path) } = refused
+    const { kind, reason, identity, rule, message, detail, portal = generation.findPortal(host, path) } = refused
     onRefusal({
       id,
       at: clock(),
@@ -147,6 +158,7 @@ export class Visit implements Exchange {
       clientIp: this.#clientAddress(identity?.provider ?? ''),
       portal: portal?.name ?? '',
       reason,
+      ...(kind === 'challenge' ? { kind } : {}),
       ...(rule ? { rule } : {}),
       ...(message === undefined ? {} : { message }),
       ...(detail === undefined ? {} : { detail }),
@@ -171,7 +183,7 @@ export class Visit implements Exchange {
       reason,
       detail,
     })
-    if (reason === 'header-failed') this.#remember({ reason, detail })
+    this.#remember({ reason, detail, portal: this.#decision?.portal })
     try {
       if (this.#response.headersSent || this.#response.destroyed) this.#response.destroy()
       else this.#replyWith(reason)
@@ -229,7 +241,15 @@ export class Visit implements Exchange {
   }
 }
 
-const whom = (identity: Identity | undefined) => (identity ? { identity } : {})
+interface Remembered {
+  readonly kind?: Decision['kind']
+  readonly reason: Reason
+  readonly portal?: Portal | undefined
+  readonly identity?: Identity | undefined
+  readonly rule?: string | undefined
+  readonly message?: string | undefined
+  readonly detail?: string | undefined
+}
 
 /** `complete` is not known yet where a request has just begun. */
 const bringsBody = ({ complete, headers }: IncomingMessage): boolean =>

@@ -3,12 +3,14 @@
 import { decide } from '../decide.ts'
 import { canonicalPath, splitTarget } from '../destination/canonical-path.ts'
 import { describe, PosternError, type Reason } from '../errors.ts'
-import type { AuthOutcome, Decision, Generation, Identified, Identity, Portal, Provider, RequestView, Route } from '../types.ts'
+import type { Decision, Generation, Identity, Portal, Provider, RequestView, Route } from '../types.ts'
+import { assertedBy, claimsOf, nobody, providerOf, withAdded } from './asserted.ts'
 import { type Explanation, WrongQuestion } from './explanation.ts'
+import type { Foreseeing } from './foresight.ts'
 import type { Question } from './question.ts'
 
 export interface Explainable {
-  readonly generation: Generation
+  readonly generation: Generation & Foreseeing
   /** The identity as a session would hold it. */
   readonly trim: (identity: Identity) => Identity
 }
@@ -53,49 +55,26 @@ export async function explain(question: Question, { generation, trim }: Explaina
     const decided = { kind: 'deny', reason: 'path-refused', detail: 'the path is not in canonical form' } as const
     return tell({ decided, request, at: question.at, notes: [] })
   }
-  const who = provider ? await assertedBy(provider, question, trim) : nobody
-  const decided = await decideFor(request, { ...generation, identify: () => who }, question.at)
   const portal = generation.findPortal(request.host, request.path)
+  const foresight = provider && generation.foresee?.(provider.name)
+  const entrance = { portal: (portal ?? named).name, request, now: question.at }
+  const shape = async (identity: Identity) =>
+    trim(foresight ? await foresight.shape(withAdded(identity, foresight, question), entrance) : identity)
+  const who = provider ? await assertedBy(provider, claimsOf(question, foresight), question.at, shape) : nobody
+  const decided = await decideFor(request, { ...generation, identify: () => who }, question.at)
   const route = portal && generation.findRoute(portal, request.path, request.method)
-  const identity = who.outcome.kind === 'identified' ? who.outcome.identity : undefined
   return tell({
-    decided: { identity, ...decided },
+    decided: { ...decided, identity: decided.identity ?? who.person },
     request,
     portal,
     route,
     at: question.at,
-    notes: [...elsewhere(named, portal), ...(provider ? unchecked(provider) : [])],
+    notes: [
+      ...elsewhere(named, portal),
+      ...(provider ? unchecked(provider) : []),
+      ...(foresight?.notes(question.claims ?? {}) ?? []),
+    ],
   })
-}
-
-const nobody: Identified = { outcome: { kind: 'absent' }, cookies: [] }
-
-function providerOf(portal: Portal, wanted: string | undefined): Provider {
-  const able = portal.providers.filter((provider) => provider.assert)
-  const names = able.map(({ name }) => name).join(', ')
-  const name = wanted ?? portal.defaultProvider ?? able[0]?.name
-  const found = able.find((provider) => provider.name === name) ?? (wanted === undefined ? able[0] : undefined)
-  if (found) return found
-  throw new WrongQuestion(
-    names === ''
-      ? 'no provider of this portal asserts claims  → leave --claims out'
-      : `the portal does not have this provider  → write one of ${names}`,
-  )
-}
-
-async function assertedBy(provider: Provider, { claims = {}, at }: Question, trim: Explainable['trim']): Promise<Identified> {
-  const failed = (): AuthOutcome => ({
-    kind: 'rejected',
-    reason: 'sign-in-failed',
-    detail: 'the claims cannot be read as configured',
-  })
-  const outcome = (await provider.assert?.(claims, at).catch(failed)) ?? failed()
-  if (outcome.kind !== 'identified') return { outcome, cookies: [] }
-  const identity = trim(outcome.identity)
-  const known = { outcome: { ...outcome, identity }, cookies: [] }
-  if (!provider.login) return known
-  const forever = Number.POSITIVE_INFINITY
-  return { ...known, session: { id: '', audience: '', identity, createdAt: at, idleUntil: forever, endsAt: forever } }
 }
 
 /** What is thrown on the way refuses the request, as it does at the door. */
@@ -144,13 +123,14 @@ export async function tell(told: Told): Promise<Explanation> {
   const { kind, reason, identity, message, headers = [] } = decided
   // where nobody is asked, no rule is either
   const isAsked = rulesOf?.access === 'authenticated' || rulesOf?.access === 'optional'
-  const judged = isAsked && kind !== 'own' && reason !== 'break-glass' ? identity : undefined
+  const judged = isAsked && kind !== 'own' && reason !== 'break-glass' && !beforeTheRules.has(reason) ? identity : undefined
   const rules = (await rulesOf?.explain?.(judged, request, at, told.unknown)) ?? []
   return {
     decision: kind,
     reason,
     ...statusOf(told),
     why: whyOf(told),
+    ...(decided.rule ? { rule: decided.rule } : {}),
     ...(message === undefined ? {} : { message }),
     request: {
       ...(request.id === '' ? {} : { id: request.id }),
@@ -171,6 +151,16 @@ export async function tell(told: Told): Promise<Explanation> {
     notes,
   }
 }
+
+/** Whoever was stopped here has not come to the rules, and these would read somebody half made. */
+const beforeTheRules: ReadonlySet<Reason> = new Set([
+  'post-login-refused',
+  'post-login-failed',
+  'no-profile',
+  'account-missing',
+  'link-conflict',
+  'email-not-verified',
+])
 
 const timeOf = (instant: number): string => new Date(Number.isFinite(instant) ? instant : 0).toISOString()
 

@@ -9,6 +9,8 @@ export interface Explanation {
   readonly status?: number
   /** In a sentence. */
   readonly why: string
+  /** The rule that decided; it may be one that is told no more of. */
+  readonly rule?: string
   /** What a refused person is told beyond that. */
   readonly message?: string
   readonly request: {

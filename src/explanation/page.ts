@@ -47,7 +47,7 @@ export const troublePage = (message: string): string =>
 
 const page = (title: string, content: Html): string =>
   html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${title}</title></head>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title></head>
 <body><h1>${title}</h1>
 ${content}
 </body></html>

@@ -18,6 +18,8 @@ export interface Refusal {
   readonly clientIp: string | null
   readonly portal: string
   readonly reason: Reason
+  /** Default: deny. A challenge is one that was answered, not sent to the sign-in. */
+  readonly kind?: 'challenge' | 'deny'
   readonly rule?: string
   readonly message?: string
   readonly detail?: string
@@ -59,9 +61,11 @@ export function createRefusals(): Refusals {
 function plainly({ identity, path, ...refusal }: Refusal): Refusal {
   const own = { ...refusal, path: path.split('?')[0]?.slice(0, 2048) ?? '' }
   if (!identity) return own
-  const { provider, issuer, subject, account, groups, claims, authenticatedAt, assurance } = identity
+  const { provider, issuer, subject, account, groups, claims, authenticatedAt, assurance, added, profile } = identity
   const person = { provider, issuer, subject, account, groups, claims, authenticatedAt }
-  return { ...own, identity: { ...person, ...(assurance === undefined ? {} : { assurance }) } }
+  // all that the facts are made of: a rule that is told without one of them would be told wrongly
+  const more = { ...(assurance === undefined ? {} : { assurance }), ...(added ? { added } : {}), ...(profile ? { profile } : {}) }
+  return { ...own, identity: { ...person, ...more } }
 }
 
 function createShelf({ count, bytes: most }: Shelf) {
@@ -91,13 +95,13 @@ const ofCallback: ReadonlySet<string> = new Set(['method', 'path', 'query'])
 
 /** The refusal with the rules behind it. The rules are those of now: a changed configuration is said. Never rejects. */
 export async function explainRefusal(refusal: Refusal, generation: Generation): Promise<Explanation> {
-  const { identity, reason, rule, message, detail } = refusal
+  const { identity, kind = 'deny', reason, rule, message, detail } = refusal
   const portal = refusal.host === '' ? undefined : generation.findPortal(refusal.host, refusal.path)
   const isOwn = portal === undefined || generation.ownEndpoint(requestOf(refusal), portal) !== undefined
   const route = isOwn ? undefined : generation.findRoute(portal, refusal.path, refusal.method)
   const changed = refusal.generation !== generation.number
   return tell({
-    decided: { kind: 'deny', reason, identity, rule, message, detail },
+    decided: { kind, reason, identity, rule, message, detail },
     request: requestOf(refusal),
     portal,
     route,

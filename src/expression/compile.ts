@@ -7,6 +7,8 @@ import { nowVariable, registerFunctions } from './functions.ts'
 import { longestEvaluation, type Parsed, parseExpression } from './parse.ts'
 import { pick, type Reads, readsOf } from './reads.ts'
 import { makeStrict } from './strict.ts'
+import { inTurn } from './turns.ts'
+import { limitWeight } from './weight.ts'
 
 export { EvaluationError, ExpressionError } from './errors.ts'
 export { joinReads, type Reads, readsKey, readsOnlyIdentity } from './reads.ts'
@@ -33,18 +35,8 @@ export function compileExpression(source: string, use: 'rule' | 'value'): Expres
 export function expressionOf(source: string, parsed: Parsed, reads: Reads): Expression {
   makeStrict(parsed.root)
   registerFunctions(parsed.program)
-  return { source, reads, evaluate: (facts) => inTurn(() => run(parsed, reads, facts)) }
-}
-
-/**
- * An evaluation never waits for anything outside, so running them one after another costs nothing, and each is given its own
- * time: a crowd that arrives at once would else use up everybody's 50 ms together.
- */
-let last: Promise<unknown> = Promise.resolve()
-function inTurn<T>(evaluate: () => Promise<T>): Promise<T> {
-  const turn = last.then(evaluate)
-  last = turn.catch(() => undefined)
-  return turn
+  limitWeight(parsed.program)
+  return { source, reads, evaluate: (facts) => inTurn(parsed, () => run(parsed, reads, facts)) }
 }
 
 /** jsonata counts time by the clock on the wall, which also runs while a busy machine or a CPU limit keeps us waiting. */

@@ -1,8 +1,8 @@
-// The functions beside jsonata's own, and the few of its own that are replaced: `$not` is strict, `$pad` has an end.
+// The functions beside jsonata's own, and the few of its own that are replaced: `$not` is strict, `$pad`, `$join` and `$distinct` have an end.
 import type jsonata from 'jsonata'
 import { canonicalAddress, compileRanges } from '../addresses.ts'
 import { EvaluationError } from './errors.ts'
-import { kindOf } from './kinds.ts'
+import { isFunctionMark, kindOf } from './kinds.ts'
 
 /** Names with a space in them: no expression can spell them. */
 export const operandFunction = 'strict operand'
@@ -12,6 +12,8 @@ export const nowVariable = 'fact now'
 
 /** Characters a text made by an expression may have. */
 const longestText = 65_536
+/** Of many parts: the answer of a post-login call may have 1 MiB. */
+const longestJoined = 4 * 1024 * 1024
 /** Sets of ranges one expression keeps compiled; more than that come from data. */
 const keptRanges = 256
 
@@ -20,6 +22,8 @@ export function registerFunctions(registry: Pick<jsonata.Expression, 'registerFu
   registry.registerFunction(operandFunction, (value: unknown) => (value === undefined ? false : booleanOf(value, 'and/or')))
   registry.registerFunction(boundedFunction, bounded)
   registry.registerFunction('pad', pad, '<s-ns?:s>')
+  registry.registerFunction('join', join, '<a<s>s?:s>')
+  registry.registerFunction('distinct', distinct, '<x:x>')
   registry.registerFunction('inCidr', createInCidr())
   registry.registerFunction('emailDomain', emailDomain, '<x-:s>')
   // one Date per evaluation, which $now, $millis and $toMillis read
@@ -52,6 +56,38 @@ function pad(text: string | undefined, width: number, filler = ' '): string | un
   )
   return width > 0 ? text + padding : padding + text
 }
+
+/** As jsonata's own, which puts a long text between thousands of entries before anybody looks at what it made. */
+function join(texts: readonly string[] | undefined, separator = ''): string | undefined {
+  if (texts === undefined) return undefined
+  const length = texts.reduce((sum, text) => sum + text.length + separator.length, 0)
+  if (length > longestJoined) throw new EvaluationError(`the text grows over ${longestJoined} characters`)
+  return texts.join(separator)
+}
+
+/** As jsonata's own, which compares each with each: seconds for a list of some thousand objects. */
+function distinct(list: unknown): unknown {
+  if (!Array.isArray(list) || list.length <= 1) return list
+  const first = new Map<unknown, unknown>()
+  for (const item of list) {
+    const key = identityOf(item)
+    if (!first.has(key)) first.set(key, item)
+  }
+  // jsonata's mark of a list that is a single value where one entry is left
+  return Object.defineProperty([...first.values()], 'sequence', { value: 'sequence' in list && list.sequence === true })
+}
+
+/** The same for equal values, and for nothing else. */
+const identityOf = (value: unknown): unknown =>
+  typeof value !== 'object' || value === null || isFunctionMark(value)
+    ? typeof value === 'string'
+      ? `"${value}`
+      : value
+    : JSON.stringify(value, (_name, inner: unknown) =>
+        typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+          ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+          : inner,
+      )
 
 /**
  * `$inCidr(ip, range, …)`: the address lies in one of the ranges (texts or lists of texts). Nothing, instead of false, where

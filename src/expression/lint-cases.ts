@@ -4,6 +4,7 @@ import type { Json } from '../types.ts'
 import { calledName, isBinary, isPlainName, type Node, plainPath, unwrapped, walk } from './ast.ts'
 import type { Remark } from './lint.ts'
 import { alwaysTheSame } from './lint-comparisons.ts'
+import { heldByAbsence } from './lint-negation.ts'
 import { show } from './lint-values.ts'
 import { readsOf, reservedNames } from './reads.ts'
 
@@ -18,7 +19,13 @@ export function remarksOnCases(root: Node, cases: readonly Shown[]): readonly Re
   const nodes = [...walk(root)]
   // where the comparisons themselves are a mistake, this is not the one to mend first
   const missing = alwaysTheSame(nodes).length > 0 ? [] : lacking(nodes, cases)
-  return [...unshown(root, nodes, cases), ...hidden(nodes, cases), ...lists(nodes, cases), ...missing]
+  return [
+    ...unshown(root, nodes, cases),
+    ...hidden(nodes, cases),
+    ...lists(nodes, cases),
+    ...missing,
+    ...letIn(root, nodes, cases),
+  ]
 }
 
 function unshown(root: Node, nodes: readonly Node[], cases: readonly Shown[]): readonly Remark[] {
@@ -91,6 +98,17 @@ function lacking(nodes: readonly Node[], cases: readonly Shown[]): readonly Rema
     seen.add(name)
     const message = `this is also false where ${name} is missing, and no case shows that`
     return [{ node, message, advice: `add a case without ${name}, or ask $exists(${name}) as well` }]
+  })
+}
+
+/** `not (missing = x)` is true: whoever lacks the claim is let in, and only a case says whether that is meant. */
+function letIn(root: Node, nodes: readonly Node[], cases: readonly Shown[]): readonly Remark[] {
+  return heldByAbsence(root).flatMap(({ node, path }) => {
+    const name = path.join('.')
+    if (isAlwaysThere(path) || isGuarded(name, nodes)) return []
+    if (cases.some(({ facts }) => valueAt(facts, path) === undefined)) return []
+    const message = `turned round by \`not\` this also holds where ${name} is missing, and no case shows that`
+    return [{ node, message, advice: `write $exists(${name}) and not …, or add a case without ${name}` }]
   })
 }
 

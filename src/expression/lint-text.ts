@@ -16,6 +16,14 @@ export function matchedLoosely(node: Node): readonly Remark[] {
   return pattern.value instanceof RegExp ? looseRegex(pattern, pattern.value) : []
 }
 
+/** A blank that is none, a mark of byte order: pasted in, part of a name no fact has. */
+export function invisible(node: Node): readonly Remark[] {
+  if (node.type !== 'name' || !/[^\P{Z} ]|\p{Cf}/u.test(String(node.value))) return []
+  return [
+    { node, message: 'a character that cannot be seen is part of this name', advice: 'write the line anew, with plain blanks' },
+  ]
+}
+
 const domainAdvice = 'write $emailDomain(email) = "company.com"'
 
 function looseRegex(node: Node, { source }: RegExp): readonly Remark[] {

@@ -3,7 +3,9 @@ import { calledName, isBinary, leftmostPosition, type Node, plainPath, unwrapped
 import { ExpressionError } from './errors.ts'
 import { remarksOnCases, type Shown } from './lint-cases.ts'
 import { alwaysTheSame, comparedBadly } from './lint-comparisons.ts'
-import { matchedLoosely } from './lint-text.ts'
+import { type Known, neverHeld } from './lint-literals.ts'
+import { defaultsToTrue } from './lint-negation.ts'
+import { invisible, matchedLoosely } from './lint-text.ts'
 import { neverBoolean, resultsOf, show } from './lint-values.ts'
 import { parseExpression } from './parse.ts'
 import { readsOf } from './reads.ts'
@@ -24,11 +26,12 @@ export interface Remark {
 /**
  * Warnings on a rule, in the order of the source. None where it cannot be compiled: that is an error of its own.
  * @param cases what they leave open or get wrong is warned about, too
+ * @param known where there is a configuration: names that it does not have are warned about
  */
-export function lintRule(source: string, cases: readonly Shown[] = []): readonly Finding[] {
+export function lintRule(source: string, cases: readonly Shown[] = [], known?: Known): readonly Finding[] {
   try {
     const { root, originOf } = parseExpression(source)
-    const remarks = [...remarksOn(root), ...remarksOnCases(root, cases)]
+    const remarks = [...remarksOn(root), ...neverHeld(root, known), ...remarksOnCases(root, cases)]
     const findings = remarks.map(({ node, message, advice }) => ({ offset: originOf(leftmostPosition(node)), message, advice }))
     return findings.sort((a, b) => a.offset - b.offset)
   } catch (error) {
@@ -40,17 +43,20 @@ export function lintRule(source: string, cases: readonly Shown[] = []): readonly
 function remarksOn(root: Node): readonly Remark[] {
   const nodes = [...walk(root)]
   return [
-    ...resultsOf(root).flatMap(badResult),
+    ...resultsOf(root).flatMap((node, _index, all) => badResult(node, all.length === 1)),
+    ...defaultsToTrue(root),
     ...nodes.flatMap(badOperands),
     ...nodes.flatMap(comparedBadly),
     ...alwaysTheSame(nodes),
     ...nodes.flatMap(matchedLoosely),
+    ...nodes.flatMap(invisible),
     ...nodes.flatMap(castCondition),
     ...constant(root),
   ]
 }
 
-function badResult(node: Node): readonly Remark[] {
+/** @param isOnly the rule gives this, whoever asks */
+function badResult(node: Node, isOnly: boolean): readonly Remark[] {
   if (node.type === 'bind') {
     return [
       { node, message: ':= sets a variable, it compares nothing', advice: 'compare with =, or end the block with a condition' },
@@ -59,7 +65,11 @@ function badResult(node: Node): readonly Remark[] {
   const kind = neverBoolean(node)
   if (kind === undefined) return []
   return [
-    { node, message: `the rule gives a ${kind}, which is never true: it refuses everybody`, advice: 'compare it with something' },
+    {
+      node,
+      message: `the rule gives a ${kind}, which is never true: it refuses ${isOnly ? 'everybody' : 'whomever it comes to here'}`,
+      advice: 'compare it with something',
+    },
   ]
 }
 
@@ -89,6 +99,11 @@ function badOperand(node: Node, operator: string, advice = 'compare it with some
 }
 
 function castCondition(node: Node): readonly Remark[] {
+  if (calledName(node) === 'boolean') {
+    const name = node.arguments?.[0] && plainPath(unwrapped(node.arguments[0]))?.join('.')
+    const message = '$boolean takes any text for true, "false" too'
+    return name === undefined ? [] : [{ node, message, advice: `write ${name} = true` }]
+  }
   if (node.type !== 'condition' || !node.condition || !node.then) return []
   const path = plainPath(unwrapped(node.condition))
   const text = path?.join('.')

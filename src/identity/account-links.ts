@@ -28,10 +28,19 @@ export interface LinkOptions {
 export type LinkOutcome =
   | { readonly kind: 'account'; readonly account: string }
   /** Refused, and audited. `detail` is for the log. */
-  | { readonly kind: 'conflict'; readonly reason: 'link-conflict' | 'email-not-verified'; readonly detail: string }
+  | {
+      readonly kind: 'conflict'
+      readonly reason: 'link-conflict' | 'email-not-verified' | 'account-missing'
+      readonly detail: string
+    }
 
 export interface AccountLinks {
-  /** Throws PosternError('store-unavailable'). */
+  /**
+   * What `resolve` would answer now; writes nothing, so that whoever is refused afterwards leaves nothing behind.
+   * Throws PosternError('store-unavailable').
+   */
+  look(identity: Identity, provider: string, options?: LinkOptions): Promise<LinkOutcome>
+  /** Links whoever has none yet. Throws PosternError('store-unavailable'). */
   resolve(identity: Identity, provider: string, options?: LinkOptions): Promise<LinkOutcome>
   /** All, or those of this account in any case. At most 10 000. Throws PosternError('store-unavailable'). */
   list(account?: string): Promise<readonly AccountLink[]>
@@ -53,8 +62,24 @@ const patience = 60_000
 const attempts = 8
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64url')
-/** Two spellings that a portal might take for one are one here: refusing is the safe mistake. */
-const folded = (text: string): string => text.normalize('NFKC').trim().toLowerCase()
+/** No `-` in front: it is typed on a command line. */
+const idOf = ({ issuer, subject }: Pick<Identity, 'issuer' | 'subject'>): string =>
+  createHash('sha256')
+    .update(JSON.stringify([issuer, subject]))
+    .digest('hex')
+/**
+ * Two spellings that a portal might take for one are one here: refusing is the safe mistake. Upper case folds what lower case leaves
+ * apart (dotless i, long s, final sigma, sharp s), and nobody sees what is ignorable (soft hyphen, zero-width space).
+ */
+const folded = (text: string): string =>
+  text
+    .normalize('NFKC')
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .trim()
+    .toLowerCase()
+    .toUpperCase()
+    .toLowerCase()
+    .normalize('NFKC')
 const linkKey = (id: string): string => `link/${id}`
 const claimKeys = ({ email, account }: Pick<Kept, 'email' | 'account'>): readonly [string, string] => [
   `link-email/${digest(folded(email))}`,
@@ -71,13 +96,18 @@ export function createAccountLinks(parts: {
   const { store, log, clock } = parts
   const read = async (id: string): Promise<Kept | undefined> => (await store.get(linkKey(id))) as unknown as Kept | undefined
 
+  const holderIn = async (present: Claim | undefined, id: string): Promise<AccountLink | undefined> => {
+    const holder = present && present.owner !== id ? await read(present.owner) : undefined
+    return holder?.attempt === present?.attempt ? holder : undefined
+  }
+
   /** Who else holds it; undefined: it is ours now. */
   async function claim(key: string, mine: Kept): Promise<AccountLink | undefined> {
     for (let attempt = 0; attempt < attempts; attempt++) {
       const present = (await store.get(key)) as unknown as Claim | undefined
       if (present?.owner === mine.id && present.attempt === mine.attempt) return undefined
-      const holder = present && present.owner !== mine.id ? await read(present.owner) : undefined
-      if (holder && holder.attempt === present?.attempt) return holder
+      const holder = await holderIn(present, mine.id)
+      if (holder) return holder
       const before = present && asJson(present)
       if (await store.change(key, before, asJson({ owner: mine.id, attempt: mine.attempt }))) return undefined
     }
@@ -102,20 +132,41 @@ export function createAccountLinks(parts: {
     return store.change(linkKey(kept.id), undefined, asJson(kept), clock() + patience)
   }
 
-  async function holderOf(pending: Kept): Promise<{ readonly what: string; readonly holder: AccountLink } | undefined> {
-    const [emailKey, account] = claimKeys(pending)
+  type Taken = { readonly what: string; readonly holder: AccountLink }
+  async function firstTaken(
+    wanted: Pick<Kept, 'email' | 'account'>,
+    holderAt: (key: string) => Promise<AccountLink | undefined>,
+  ): Promise<Taken | undefined> {
+    const [emailKey, account] = claimKeys(wanted)
     for (const [what, key] of [
       ['e-mail address', emailKey],
       ['account', account],
     ] as const) {
-      const holder = await claim(key, pending)
+      const holder = await holderAt(key)
       if (holder) return { what, holder }
     }
     return undefined
   }
 
+  function refuseTaken(identity: Identity, provider: string, { what, holder }: Taken) {
+    const detail = `the ${what} belongs to another subject`
+    return refuse(identity, provider, { reason: 'link-conflict', detail }, holder.id)
+  }
+
+  async function look(identity: Identity, provider: string, options: LinkOptions = {}): Promise<LinkOutcome> {
+    const { account } = identity
+    const id = idOf(identity)
+    const known = await read(id)
+    if (known && !known.pending) return { kind: 'account', account: known.account }
+    const email = firstEmail(identity, options)
+    if (typeof email !== 'string') return refuse(identity, provider, email)
+    const holderAt = async (key: string) => holderIn((await store.get(key)) as unknown as Claim | undefined, id)
+    const taken = await firstTaken({ email, account }, holderAt)
+    return taken ? refuseTaken(identity, provider, taken) : { kind: 'account', account }
+  }
+
   async function resolve(identity: Identity, provider: string, options: LinkOptions = {}): Promise<LinkOutcome> {
-    const id = digest(JSON.stringify([identity.issuer, identity.subject]))
+    const id = idOf(identity)
     for (let attempt = 0; attempt < attempts; attempt++) {
       const known = await read(id)
       if (known && !known.pending) return { kind: 'account', account: known.account }
@@ -123,13 +174,12 @@ export function createAccountLinks(parts: {
       if (typeof email !== 'string') return refuse(identity, provider, email)
       const pending = known ?? linkOf(id, identity, provider, email, clock())
       if (!known && !(await begin(pending))) continue
-      const taken = await holderOf(pending)
+      const taken = await firstTaken(pending, (key) => claim(key, pending))
       if (taken) {
         const released = await release(pending)
         // somebody finished it meanwhile, or it was begun under another e-mail: once more
         if (!released || folded(pending.email) !== folded(email) || pending.account !== identity.account) continue
-        const detail = `the ${taken.what} belongs to another subject`
-        return refuse(identity, provider, { reason: 'link-conflict', detail }, taken.holder.id)
+        return refuseTaken(identity, provider, taken)
       }
       const { pending: _, ...final } = pending
       if (!(await store.change(linkKey(id), asJson(pending), asJson(final)))) continue
@@ -165,7 +215,7 @@ export function createAccountLinks(parts: {
     throw new PosternError('store-unavailable', 'an account link is contended')
   }
 
-  return { resolve, list, remove }
+  return { look, resolve, list, remove }
 }
 
 const isFinished = ({ pending }: Kept): boolean => !pending
@@ -181,7 +231,8 @@ const shown = ({ id, account, provider, issuer, subject, email, linkedAt }: Kept
 
 function firstEmail(identity: Identity, { verified = true }: LinkOptions) {
   const { email } = identity
-  if (!email?.trim()) return { reason: 'link-conflict', detail: 'the first sign-in brings no e-mail address' } as const
+  if (email === undefined || folded(email) === '')
+    return { reason: 'account-missing', detail: 'the first sign-in brings no e-mail address' } as const
   if (verified && !isVerified(identity.claims))
     return { reason: 'email-not-verified', detail: 'the first sign-in needs a verified e-mail address' } as const
   return email

@@ -1,14 +1,16 @@
 // Somebody whom a provider has named: may they enter, and with which session - a new one, a fresher one, or the one they have with
 // a second factor in it. A session is made only at the very end, always under a new id. Knows no flow cookie and no protocol.
 import { describe, PosternError } from '../errors.ts'
-import type { Answer, AuthOutcome, Failure, Identity, Instant, Session, Verdict } from '../types.ts'
+import { factorKey } from '../factor-key.ts'
+import type { Answer, AuthOutcome, Identity, Instant, Session } from '../types.ts'
 import { type Arrival, fail } from './arrival.ts'
-import { choicesOf, rememberChoice } from './chooser.ts'
+import { choicesOf } from './chooser.ts'
+import { enter, explanation, turnAway, whyOf } from './entrance.ts'
 import { fingerprintOf, isSameText, troubleWith } from './expectations.ts'
 import type { Expectations, FlowRecord } from './flow.ts'
-import { resumePath } from './kept-request.ts'
+import { takeTokens } from './refresh-tokens.ts'
 import type { Opening } from './session.ts'
-import { note, redirect, redirection, startPath } from './sign-in-context.ts'
+import { startPath } from './sign-in-context.ts'
 import { asOf, factorsNamed, isUsable } from './usable.ts'
 
 type Identification = Extract<AuthOutcome, { kind: 'identified' }>
@@ -25,8 +27,13 @@ export async function admit(arrival: Arrival, flow: FlowRecord, identified: Iden
   if (isFactor !== (expects.after !== undefined)) return fail(arrival, 'sign-in-unknown', 'the provider has another part now')
   const trouble = troubleWith(expects, flow.at, identity, provider)
   if (trouble) return fail(arrival, trouble.reason, trouble.detail, { account: identity.account })
-  const { session } = await context.keeper.find(request, portal.session, now)
-  return isFactor ? addFactor(arrival, flow, identified, session) : admitFirst(arrival, expects, identified, session)
+  const { session, waiting } = await context.keeper.find(request, portal.session, now)
+  if (isFactor) return addFactor(arrival, flow, identified, session)
+  return admitFirst(arrival, expects, identified, session ?? waiting).catch((error: unknown) => {
+    // whatever it was: whoever was signed in before must not go on as if nobody had come
+    if (session) context.keeper.end(session, now).catch(() => undefined)
+    throw error
+  })
 }
 
 /** Whoever was signed in before is not any more, admitted or not: a completed sign-in replaces them (CVE-2026-34454). */
@@ -48,11 +55,12 @@ async function admitFirst(
   if (!verdict.allowed) return turnAway(arrival, before, identity, verdict)
   const trouble = await provisioned(arrival, shaped)
   if (trouble) return stop(arrival, before, shaped, trouble)
-  const { endsAt, keep } = identified
+  const { endsAt, keep, tokens } = identified
   const own = {
-    ...madeBy(provider.fingerprint),
+    ...madeBy(madeAt(arrival, before, shaped)),
     ...(endsAt === undefined ? {} : { endsAt }),
     ...(keep === undefined ? {} : { keep }),
+    ...(tokens && context.keeper.keeps ? { tokens } : {}),
   }
   const goesOn = before && isSteppingUp(expects, before, identity) ? continuing(before, endsAt) : {}
   // the claims that are not kept may still say which session at the provider this is
@@ -86,8 +94,21 @@ function knownTrouble(error: unknown): PosternError {
 }
 
 /** The one who was signed in has come back, fresher or stronger. */
-const isSteppingUp = ({ person }: Expectations, { identity: known, local }: Session, identity: Identity): boolean =>
-  person !== undefined && !local && fingerprintOf(known) === person && known.provider === identity.provider
+const isSteppingUp = ({ person }: Expectations, { identity: known, local, waits }: Session, identity: Identity): boolean =>
+  person !== undefined && !local && !waits && fingerprintOf(known) === person && known.provider === identity.provider
+
+/** With the portals at which all that the provider's people go through has been done, where one portal's is not another's. */
+function madeAt({ context, portal, provider }: Arrival, before: Session | undefined, identity: Identity): string | undefined {
+  const { fingerprint } = provider
+  const own = context.enrolments?.get(provider.name)?.ownOfPortal ?? 'nothing'
+  if (fingerprint === undefined || own === 'nothing') return fingerprint
+  const goesOn = own === 'account' && before !== undefined && isSameShape(before.identity, identity)
+  const [by, ...portals] = (goesOn ? before.madeBy : undefined)?.split('/') ?? []
+  return [...new Set([fingerprint, ...(by === fingerprint ? portals : []), portal.name])].join('/')
+}
+
+const isSameShape = (a: Identity, b: Identity): boolean =>
+  JSON.stringify([a.provider, a.account, a.groups, a.profile]) === JSON.stringify([b.provider, b.account, b.groups, b.profile])
 
 const madeBy = (fingerprint: string | undefined): Pick<Opening, 'madeBy'> =>
   fingerprint === undefined ? {} : { madeBy: fingerprint }
@@ -122,53 +143,22 @@ async function addFactor(
     return fail(arrival, 'other-person', 'the second factor names another account', { account: identity.account })
   const verdict = await factor.admit?.(context.keeper.trim(identity), asOf(request, portal, returnTo), now)
   if (verdict && !verdict.allowed) return fail(arrival, verdict.reason, whyOf(verdict), explanation(verdict, identity))
-  return enter(arrival, before.identity, before, withFactor(before, provider.name, flow.at, now))
+  const opening = withFactor(before, factorKey(provider), flow.at, now)
+  const tokens = before.tokens && (await takeTokens(context.keeper, before, portal.session, now))
+  return enter(arrival, before.identity, before, { ...opening, ...(tokens ? { tokens } : {}) })
 }
 
-function withFactor(before: Session, name: string, begunAt: Instant, now: Instant): Opening {
+function withFactor(before: Session, key: string, begunAt: Instant, now: Instant): Opening {
   const { createdAt, endsAt, keep, providerSession, factors = {} } = before
-  const wasNew = factors[name] === undefined && begunAt - createdAt < justSignedIn
+  const wasNew = factors[key] === undefined && begunAt - createdAt < justSignedIn
   return {
     endsAt,
     ...madeBy(before.madeBy),
     ...(wasNew ? {} : { createdAt }),
     ...(keep === undefined ? {} : { keep }),
     ...(providerSession === undefined ? {} : { providerSession }),
-    factors: { ...factors, [name]: now },
+    factors: { ...factors, [key]: now },
   }
-}
-
-async function enter(arrival: Arrival, identity: Identity, before: Session | undefined, opening: Opening): Promise<Answer> {
-  const { context, request, portal, provider, now, cookies } = arrival
-  const { account } = identity
-  try {
-    const replacing = { ...opening, request, ...(before ? { replaces: before } : {}) }
-    const opened = await context.keeper.open(identity, portal.session, now, replacing)
-    note(context, request, portal, provider, { result: 'Success', message: redirection(provider), account })
-    const remembered = identity.provider === provider.name ? rememberChoice(portal, provider) : []
-    const set = [...cookies, ...opened.cookies, ...remembered]
-    return { ...redirect(portal.origin + landing(arrival), set), provider: provider.name, account }
-  } catch (error) {
-    if (!(error instanceof PosternError) || error.reason !== 'session-too-large') throw error
-    return turnAway(arrival, before, identity, { allowed: false, reason: error.reason, rule: '', detail: error.detail })
-  }
-}
-
-/** The page the person wanted, or what they had typed there. */
-const landing = ({ context, returnTo, wish: { kept } }: Arrival): string =>
-  kept === undefined ? returnTo : resumePath(context.basePath, kept, returnTo)
-
-function turnAway(
-  arrival: Arrival,
-  before: Session | undefined,
-  identity: Identity,
-  verdict: Verdict,
-  extra: Partial<Failure> = {},
-): Answer {
-  const { context, request, portal, now, cookies } = arrival
-  if (before) context.keeper.end(before, now)
-  const cleared = { ...arrival, cookies: [...cookies, ...context.keeper.clear(request, portal.session)] }
-  return { ...fail(cleared, verdict.reason, whyOf(verdict), { ...explanation(verdict, identity), ...extra }), refused: identity }
 }
 
 /** As everybody who is turned away; what may be well again in a moment is said to be so. */
@@ -185,11 +175,3 @@ function stop(arrival: Arrival, before: Session | undefined, identity: Identity,
 /** Seconds. */
 const laterAs = ({ reason }: PosternError): { readonly retryAfter?: number } =>
   describe(reason).status === 503 ? { retryAfter: 5 } : {}
-
-const whyOf = ({ detail, rule }: Verdict): string => detail ?? (rule ? `refused by the rule ${rule}` : 'not admitted')
-
-const explanation = ({ message, rule }: Verdict, { account }: Identity) => ({
-  account,
-  ...(message ? { message } : {}),
-  ...(rule ? { rule } : {}),
-})

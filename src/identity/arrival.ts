@@ -43,6 +43,8 @@ function wayOn({ context, portal, provider, returnTo, wish }: Arrival, reason: R
   if (!loginProviders(portal).some(({ name }) => name === provider.name))
     return { signIn: chooserPath(context.basePath, returnTo, wish) }
   const again = startPath(context.basePath, provider.name, returnTo, wish)
+  // the very same address again: nothing is used up
+  if (reason === 'store-unavailable') return {}
   const other = { otherAccount: startPath(context.basePath, provider.name, returnTo, { other: true }) }
   // whoever was signed in still is, and may want to go on as that
   if (reason === 'other-person') return { signIn: again, ...other }

@@ -7,7 +7,7 @@ import { type Arrival, fail } from './arrival.ts'
 import { choicesOf } from './chooser.ts'
 import { type FlowRecord, type FlowState, flowLifetime } from './flow.ts'
 import { returnAddress } from './return-address.ts'
-import { type LoginProvider, redirect, refuse, type SignInContext, type Wish } from './sign-in-context.ts'
+import { type LoginProvider, redirect, refuse, type SignInContext, startPath, type Wish } from './sign-in-context.ts'
 import { loginProviders } from './usable.ts'
 
 export async function callback(context: SignInContext, request: RequestView, asked: Portal, name: string): Promise<Answer> {
@@ -50,7 +50,7 @@ function relay(context: SignInContext, request: RequestView, portal: Portal, pro
 
 async function arrive(arrival: Arrival, state: FlowState, text: string): Promise<Answer> {
   const { context, request, portal, provider, now } = arrival
-  context.memory.arrived(state.id)
+  await context.memory.arrived(state.id)
   const flow = await context.flows.find(state, request, portal.session)
   // judged again where it is used: the portal's paths may be others than when the person left
   const returning = flow
@@ -60,9 +60,22 @@ async function arrive(arrival: Arrival, state: FlowState, text: string): Promise
     return { ...fail(returning, 'sign-in-expired', 'Redirection timeout'), words: 'Redirection timeout' }
   if (!flow) return stranger(arrival, 'no flow cookie: another browser, or used before')
   if (flow.provider !== provider.name) return fail(returning, 'sign-in-unknown', 'the sign-in began with another provider')
-  if (!context.memory.use(state.id)) return stranger(arrival, 'used before')
-  return conclude(returning, flow, await completed(returning, flow, text))
+  const isFirst = await Promise.resolve(context.memory.use(state.id)).catch(storeDown)
+  // its cookie stays: nothing was asked of the provider yet, and the same address can be loaded again
+  if (isFirst instanceof PosternError)
+    return fail({ ...returning, cookies: [] }, isFirst.reason, isFirst.detail, laterAs(isFirst))
+  if (!isFirst) return stranger(arrival, 'used before')
+  const answer = await conclude(returning, flow, await completed(returning, flow, text)).catch(storeDown)
+  if (!(answer instanceof PosternError)) return answer
+  const signIn = startPath(context.basePath, provider.name, returning.returnTo, returning.wish)
+  return fail(returning, answer.reason, answer.detail, { signIn, ...laterAs(answer) })
 }
+
+function storeDown(error: unknown): PosternError {
+  if (error instanceof PosternError && error.reason === 'store-unavailable') return error
+  throw error
+}
+const laterAs = ({ retryAfter = 5 }: PosternError): { readonly retryAfter: number } => ({ retryAfter })
 
 /** For whoever has to start again. */
 const wishIn = ({ expects, kept }: FlowRecord): Wish => ({

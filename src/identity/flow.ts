@@ -2,6 +2,7 @@
 // time; must not know what a provider puts into a flow, nor who is signed in by it.
 import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { Board } from '../board.ts'
 import { cookieNames, cookieValue } from '../cookies.ts'
 import type { Instant, Json, RequestView, SessionRules } from '../types.ts'
 import type { Sealer } from './seal.ts'
@@ -98,15 +99,19 @@ function idsIn(cookies: string, rules: SessionRules): readonly string[] {
 const attributesOf = ({ cookieAttributes }: SessionRules): string =>
   `${cookieAttributes.replace(/;?\s*SameSite=[A-Za-z]+/i, '')}; SameSite=Lax`
 
-/** What this process remembers of flows; outlives a reload. */
+/** What is remembered of flows; outlives a reload. */
 export interface FlowMemory {
-  /** Somebody was sent away. */
+  /** Somebody was sent away by this process. */
   expect(id: string, waiting: Waiting): void
-  arrived(id: string): void
-  /** Those whose time ended unseen, each once. */
-  timedOut(now: Instant): readonly Waiting[]
-  /** False where this flow was used before. */
-  use(id: string): boolean
+  /** They are back, here. Never rejects. */
+  arrived(id: string): void | Promise<void>
+  /** Those whose time ended and whom no replica has seen, each once. Synchronous and never rejecting where there is no board. */
+  timedOut(now: Instant): readonly Waiting[] | Promise<readonly Waiting[]>
+  /**
+   * False where this flow was used before, at whichever replica. Throws PosternError('store-unavailable'): then it may not be used, and
+   * can be tried again.
+   */
+  use(id: string): boolean | Promise<boolean>
 }
 export interface Waiting {
   readonly at: Instant
@@ -116,31 +121,89 @@ export interface Waiting {
   readonly credentialType: string
   readonly clientAddress: string | null
 }
+export interface FlowMemoryOptions {
+  /** Where replicas tell each other; without one this process is alone. */
+  readonly board?: Board
+  readonly most?: number
+}
 
 /** Bounded: of more than `most` at a time the oldest are forgotten. */
-export function createFlowMemory(most = mostRemembered): FlowMemory {
+export function createFlowMemory({ board, most = mostRemembered }: FlowMemoryOptions = {}): FlowMemory {
+  const here = rememberHere(most)
+  return board ? shareOn(board, here) : here
+}
+
+interface HereOnly extends FlowMemory {
+  isExpected(id: string): boolean
+  timedOut(now: Instant): readonly Waiting[]
+  late(now: Instant): readonly (readonly [id: string, waiting: Waiting])[]
+  wasUsed(id: string): boolean
+  use(id: string): boolean
+}
+
+function rememberHere(most: number): HereOnly {
   const waiting = new Map<string, Waiting>()
   const used = new LRUCache<string, true>({ max: most })
+  const late = (now: Instant) => {
+    const those: (readonly [string, Waiting])[] = []
+    for (const entry of waiting) {
+      if (now - entry[1].at < flowLifetime) break // in the order they began
+      those.push(entry)
+    }
+    return those
+  }
   return {
     expect(id, who) {
       const oldest = waiting.keys().next().value
       if (waiting.size >= most && oldest !== undefined) waiting.delete(oldest)
       waiting.set(id, who)
     },
+    isExpected: (id) => waiting.has(id),
     arrived: (id) => void waiting.delete(id),
+    late,
     timedOut(now) {
-      const late = []
-      for (const [id, who] of waiting) {
-        if (now - who.at < flowLifetime) break // in the order they began
-        waiting.delete(id)
-        late.push(who)
-      }
-      return late
+      const those = late(now)
+      for (const [id] of those) waiting.delete(id)
+      return those.map(([, who]) => who)
     },
+    wasUsed: (id) => used.has(id),
     use(id) {
       if (used.has(id)) return false
       used.set(id, true)
       return true
+    },
+  }
+}
+
+/** Twice its life, for clocks that differ between replicas. */
+const sharedFor = 2 * flowLifetime
+
+function shareOn(board: Board, here: HereOnly): FlowMemory {
+  const arrivedKey = (id: string) => `flow-arrived ${id}`
+  return {
+    expect: here.expect,
+    async arrived(id) {
+      if (here.isExpected(id)) here.arrived(id)
+      // a line too many in the log of the one who waits is all that can come of it
+      else await board.put(arrivedKey(id), '1', sharedFor).catch(() => undefined)
+    },
+    async timedOut(now) {
+      const unseen: Waiting[] = []
+      try {
+        for (const [id, who] of here.late(now)) {
+          const seen = await board.get(arrivedKey(id))
+          if (!here.isExpected(id)) continue // the look before this one was still under way
+          here.arrived(id)
+          if (seen === undefined) unseen.push(who)
+        }
+      } catch {
+        // those who were not asked about are asked about next time
+      }
+      return unseen
+    },
+    async use(id) {
+      if (here.wasUsed(id) || !(await board.once(`flow-used ${id}`, sharedFor))) return false
+      return here.use(id)
     },
   }
 }

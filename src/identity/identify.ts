@@ -3,6 +3,8 @@
 import { PosternError } from '../errors.ts'
 import type { AuthOutcome, Identified, Identity, Instant, Portal, Provider, RequestView, Route, Session } from '../types.ts'
 import { isLocal } from './local.ts'
+import type { Refreshed, Refresher } from './refresh.ts'
+import { isDue } from './refresh-tokens.ts'
 import type { Found, SessionKeeper } from './session.ts'
 
 type Identification = Extract<AuthOutcome, { kind: 'identified' }>
@@ -23,8 +25,11 @@ const several: AuthOutcome = Object.freeze({
   detail: 'two providers recognized two people',
 })
 
-/** Synchronous where nothing is awaited. Never throws for a store that is down: that is `unavailable`. */
-export function createIdentify(keeper: SessionKeeper): Identify {
+/**
+ * Synchronous where nothing is awaited. Never throws for a store that is down: that is `unavailable`.
+ * @param refresher absent: nobody's tokens are kept
+ */
+export function createIdentify(keeper: SessionKeeper, refresher?: Pick<Refresher, 'refresh'>): Identify {
   const recognizers = new WeakMap<Portal, readonly Provider[]>()
   const recognizersOf = (portal: Portal): readonly Provider[] => {
     const known = recognizers.get(portal)
@@ -33,13 +38,44 @@ export function createIdentify(keeper: SessionKeeper): Identify {
     recognizers.set(portal, providers)
     return providers
   }
-  return (request, portal, route, now) => {
+  const identify: Identify = (request, portal, route, now) => {
     const asked = recognizersOf(portal)
     const outcome = asked.length === 0 ? absent : ask(asked, 0, request, absent)
     return outcome instanceof Promise
       ? outcome.then((known) => settle(known, keeper, request, portal, route, now))
       : settle(outcome, keeper, request, portal, route, now)
   }
+  return refresher ? refreshing(identify, refresher) : identify
+}
+
+/** Costs a session without tokens one comparison. */
+function refreshing(identify: Identify, refresher: Pick<Refresher, 'refresh'>): Identify {
+  const look: Look = (who, request, portal, route, now) => {
+    const { session } = who
+    if (!session || !isDue(session, now)) return who
+    const coming = refresher.refresh(session, request, portal, now)
+    return coming ? coming.then((refreshed) => after(refreshed, session, who, () => identify(request, portal, route, now))) : who
+  }
+  return (request, portal, route, now) => {
+    const who = identify(request, portal, route, now)
+    return who instanceof Promise
+      ? who.then((known) => look(known, request, portal, route, now))
+      : look(who, request, portal, route, now)
+  }
+}
+type Look = (who: Identified, ...asked: Parameters<Identify>) => Identified | Promise<Identified>
+
+async function after(
+  refreshed: Refreshed,
+  before: Session,
+  who: Identified,
+  again: () => Identified | Promise<Identified>,
+): Promise<Identified> {
+  if (refreshed === 'unchanged') return who
+  if (refreshed !== 'over') return { ...who, outcome: { kind: 'identified', identity: refreshed.identity }, session: refreshed }
+  // whoever was just typing is asked as somebody known
+  const now = await again()
+  return now.outcome.kind === 'absent' ? { ...now, expired: now.expired ?? before } : now
 }
 
 /** All are asked, because a second person in one request must be noticed; the first that refuses ends it. */
@@ -119,7 +155,7 @@ function overrule(
 ): Identified {
   const { session } = found
   if (!session || isSamePerson(session.identity, travelling.identity)) return { outcome: travelling, cookies: found.cookies }
-  keeper.end(session, now)
+  keeper.end(session, now).catch(() => undefined) // whoever brings it again meets the same
   return { outcome: travelling, cookies: keeper.clear(request, portal.session) }
 }
 
@@ -132,9 +168,16 @@ function nobody(portal: Portal, { cookies, expired }: Found): Identified {
 function isListed(portal: Portal, session: Session): boolean {
   const name = session.identity.provider
   for (const provider of portal.providers) {
-    if (provider.name === name) return provider.fingerprint === session.madeBy && isLocal(provider) === (session.local === true)
+    if (provider.name === name) return isMadeFor(portal, provider, session) && isLocal(provider) === (session.local === true)
   }
   return false
+}
+
+/** `FINGERPRINT`, or `FINGERPRINT/PORTAL/PORTAL` where each portal has demands of its own: elsewhere they sign in again. */
+function isMadeFor(portal: Portal, { fingerprint }: Provider, { madeBy }: Session): boolean {
+  if (madeBy === fingerprint) return true
+  const [by, ...portals] = madeBy?.split('/') ?? []
+  return by === fingerprint && portals.includes(portal.name)
 }
 
 function storeDown(error: unknown): Identified {

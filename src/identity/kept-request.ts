@@ -1,9 +1,11 @@
 // What somebody had typed into a form when their session was over, kept until they have signed in again. Owns how it is kept:
 // encrypted, with the key only in the browser, for ten minutes, handed out once. Must not know how a body arrives, or who is let in.
 import { hash, randomBytes } from 'node:crypto'
+import type { Board } from '../board.ts'
 import { cookieNames, cookieValue } from '../cookies.ts'
 import type { Clock, Identity, Instant, RequestView, SessionRules } from '../types.ts'
 import { flowLifetime, newFlowId } from './flow.ts'
+import { keyOf, open, seal } from './kept-seal.ts'
 import { type Field, readPostedForm } from './posted-form.ts'
 import { deletion } from './session-cookie.ts'
 
@@ -15,9 +17,13 @@ export interface KeptRequest extends Person {
   /** Path and query it was posted to. */
   readonly target: string
   readonly fields: readonly Field[]
+  /** The session that would not do: it gets nothing back, another one of the same person does. */
+  readonly session?: string
 }
 export interface Typed {
   readonly person: Person
+  /** The id of the session that would not do, where there was one. */
+  readonly session?: string
   /** `origin` is what the target is read against. */
   readonly portal: { readonly name: string; readonly origin: string; readonly session: SessionRules }
   readonly request: Pick<RequestView, 'path' | 'query' | 'cookies'>
@@ -26,7 +32,10 @@ export interface Typed {
 export interface KeptRequests {
   /** The place it is kept under, and Set-Cookie values; undefined: it cannot be given back as it was, so it is not kept. */
   keep(typed: Typed): Promise<{ readonly slot: string; readonly cookies: readonly string[] } | undefined>
-  /** At most once, whatever comes of it; undefined: over, forgotten, never there, or another browser's. */
+  /**
+   * At most once, whatever comes of it; undefined: over, forgotten, never there, or another browser's. Throws
+   * PosternError('store-unavailable'): then it is still there.
+   */
   take(slot: string, request: Cookies, rules: SessionRules): Promise<KeptRequest | undefined>
   /** Set-Cookie values that delete the key, where the request sent it. */
   clear(slot: string, request: Cookies, rules: SessionRules): readonly string[]
@@ -52,27 +61,55 @@ export const slotIn = (text: string | null | undefined): string | undefined =>
 export const resumePath = (basePath: string, slot: string, returnTo: string): string =>
   `${basePath}/resume/${slot}?return=${encodeURIComponent(returnTo)}`
 
+/** The page somebody wanted, or what they had typed there. */
+export const landingPath = (basePath: string, returnTo: string, slot?: string): string =>
+  slot === undefined ? returnTo : resumePath(basePath, slot, returnTo)
+
+interface Made {
+  readonly slot: string
+  readonly key: Buffer<ArrayBuffer>
+  readonly sealed: Uint8Array
+}
+async function make(kept: KeptRequest, now: Instant): Promise<Made> {
+  const slot = newFlowId(now)
+  const key = randomBytes(32)
+  return { slot, key, sealed: await seal(kept, slot, key) }
+}
+
 interface Entry {
   readonly until: Instant
   /** Hashed: who it is cannot be read in memory either. */
   readonly owner: string
-  readonly sealed: Uint8Array
+  /** Bytes. */
+  readonly size: number
+  /** Absent: it lies on the board. */
+  readonly sealed?: Uint8Array
+}
+
+export interface KeptRequestsOptions {
+  readonly clock: Clock
+  /** Where other replicas find it; without one, and while it is down, this process keeps it alone. */
+  readonly board?: Board
+  /** What one process keeps, on the board too. */
+  readonly limits?: typeof limits
 }
 
 /** Outlives a reload. What does not fit pushes out the oldest: of the same person first, so that nobody empties the others' places. */
-export function createKeptRequests(options: { readonly clock: Clock; readonly limits?: typeof limits }): KeptRequests {
-  return new Kept(options.clock, options.limits ?? limits)
+export function createKeptRequests(options: KeptRequestsOptions): KeptRequests {
+  return new Kept(options)
 }
 
 class Kept implements KeptRequests {
   readonly #clock: Clock
   readonly #limits: typeof limits
+  readonly #board: Board | undefined
   readonly #entries = new Map<string, Entry>()
   readonly #salt = randomBytes(16).toString('base64')
   #bytes = 0
 
-  constructor(clock: Clock, most: typeof limits) {
+  constructor({ clock, board, limits: most = limits }: KeptRequestsOptions) {
     this.#clock = clock
+    this.#board = board
     this.#limits = most
   }
 
@@ -83,30 +120,56 @@ class Kept implements KeptRequests {
     return this.#bytes
   }
 
-  async keep({ person: { issuer, subject }, portal, request, body }: Typed) {
+  async keep({ person: { issuer, subject }, session, portal, request, body }: Typed) {
     const target = request.path + request.query
     const fields = body.length > largestKept ? undefined : readPostedForm(body)
     if (!fields || !isReadAlike(target, portal.origin)) return undefined
     const now = this.#clock()
-    const slot = newFlowId(now)
-    const key = randomBytes(32)
-    const kept: KeptRequest = { portal: portal.name, issuer, subject, target, fields }
-    const sealed = await seal(kept, slot, key)
+    const challenged = session === undefined ? {} : { session }
+    const kept: KeptRequest = { portal: portal.name, issuer, subject, target, fields, ...challenged }
     const owner = hash('sha256', JSON.stringify([this.#salt, issuer, subject]), 'base64')
-    this.#add(slot, { until: now + lifetime, owner, sealed })
+    let made = await make(kept, now)
+    const isShared = await this.#share(made)
+    // what may lie there all the same must not be given back twice
+    if (this.#board && !isShared) made = await make(kept, now)
+    const { slot, key, sealed } = made
+    this.#add(slot, { until: now + lifetime, owner, size: sealed.length, ...(isShared ? {} : { sealed }) })
     return this.#entries.has(slot) ? { slot, cookies: keyCookies(slot, key, request, portal.session) } : undefined
   }
 
   async take(slot: string, request: Cookies, rules: SessionRules): Promise<KeptRequest | undefined> {
     const key = keyOf(cookieValue(request.cookies, nameOf(slot, rules)))
+    if (!key) return undefined
     const entry = this.#entries.get(slot)
-    if (!entry || !key) return undefined
-    const kept = await open(entry.sealed, slot, key)
+    return entry?.sealed ? this.#takeHere(slot, entry, entry.sealed, key) : this.#takeShared(slot, key)
+  }
+
+  async #takeHere(slot: string, entry: Entry, sealed: Uint8Array, key: Buffer<ArrayBuffer>): Promise<KeptRequest | undefined> {
+    const kept = await open(sealed, slot, key)
     // a wrong key leaves it to the browser that has the right one
     const isFirst = kept !== undefined && this.#entries.get(slot) === entry
     if (!isFirst) return undefined
-    this.#remove(slot)
+    this.#forget(slot)
     return this.#clock() < entry.until ? kept : undefined
+  }
+
+  /** The board gives it to one of those who ask; only the browser that has the key may. */
+  async #takeShared(slot: string, key: Buffer<ArrayBuffer>): Promise<KeptRequest | undefined> {
+    const text = await this.#board?.get(boardKey(slot))
+    const kept = text === undefined ? undefined : await open(Buffer.from(text, 'base64'), slot, key)
+    if (!kept || (await this.#board?.take(boardKey(slot))) !== text) return undefined
+    this.#forget(slot)
+    return kept
+  }
+
+  /** False: this process has to keep it. */
+  async #share({ slot, sealed }: Made): Promise<boolean> {
+    const text = Buffer.from(sealed).toString('base64')
+    if (!this.#board || text.length > largestShared) return false
+    return this.#board.put(boardKey(slot), text, lifetime).then(
+      () => true,
+      () => false,
+    )
   }
 
   clear(slot: string, request: Cookies, rules: SessionRules): readonly string[] {
@@ -122,7 +185,7 @@ class Kept implements KeptRequests {
   #add(slot: string, entry: Entry): void {
     this.prune()
     this.#entries.set(slot, entry)
-    this.#bytes += entry.sealed.length
+    this.#bytes += entry.size
     const own = [...this.#entries].filter(([, { owner }]) => owner === entry.owner)
     for (const [old] of own.slice(0, Math.max(0, own.length - this.#limits.ofOnePerson))) this.#remove(old)
     for (const old of this.#entries.keys()) {
@@ -132,10 +195,21 @@ class Kept implements KeptRequests {
   }
 
   #remove(slot: string): void {
-    this.#bytes -= this.#entries.get(slot)?.sealed.length ?? 0
+    const entry = this.#entries.get(slot)
+    this.#forget(slot)
+    // what ended by itself is gone there too
+    if (entry && !entry.sealed && this.#clock() < entry.until) this.#board?.take(boardKey(slot)).catch(() => undefined)
+  }
+
+  #forget(slot: string): void {
+    this.#bytes -= this.#entries.get(slot)?.size ?? 0
     this.#entries.delete(slot)
   }
 }
+
+const boardKey = (slot: string): string => `kept ${slot}`
+/** Characters: what a board takes. */
+const largestShared = 262_144
 
 /** A browser that reads this address would ask for the very same bytes. */
 function isReadAlike(target: string, origin: string): boolean {
@@ -161,35 +235,3 @@ function keyCookies(slot: string, key: Buffer, { cookies }: Cookies, rules: Sess
     ...surplus.map((name) => deletion(name, attributes)),
   ]
 }
-
-function keyOf(text: string | undefined): Buffer<ArrayBuffer> | undefined {
-  const key = Buffer.from(text ?? '', 'base64url')
-  return key.length === 32 ? key : undefined
-}
-
-const ivLength = 12
-
-/** AES-256-GCM (NIST SP 800-38D): the initialization vector, then the rest. A key is used for one message only. */
-async function seal(kept: KeptRequest, slot: string, key: Buffer<ArrayBuffer>): Promise<Uint8Array> {
-  const iv = randomBytes(ivLength)
-  const secret = await crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt'])
-  const sealed = await crypto.subtle.encrypt(algorithm(iv, slot), secret, Buffer.from(JSON.stringify(kept)))
-  return Buffer.concat([iv, Buffer.from(sealed)])
-}
-
-async function open(sealed: Uint8Array, slot: string, key: Buffer<ArrayBuffer>): Promise<KeptRequest | undefined> {
-  try {
-    const secret = await crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['decrypt'])
-    const iv = sealed.slice(0, ivLength)
-    const text = await crypto.subtle.decrypt(algorithm(iv, slot), secret, sealed.slice(ivLength))
-    return JSON.parse(Buffer.from(text).toString('utf8')) as KeptRequest
-  } catch {
-    return undefined // another key
-  }
-}
-
-const algorithm = (iv: Uint8Array, slot: string) => ({
-  name: 'AES-GCM',
-  iv: new Uint8Array(iv),
-  additionalData: Buffer.from(slot),
-})

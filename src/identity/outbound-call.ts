@@ -145,6 +145,9 @@ function compileUrl(text: string): { origin: string; template: Template; fill: (
   // with a hole right behind it the host would go on
   if (start === undefined || (start === plain && more.length > 0) || !URL.canParse(start))
     throw new TypeError('the url of a call begins with a scheme, a host and a slash that are written out')
+  // a URL parser makes slashes of backslashes and takes blanks out: the path would be another one than the one that is looked at
+  if (parseTemplate(text).some((part) => part.kind === 'text' && /[\s\\\u0000-\u001f]/.test(part.text)))
+    throw new TypeError('the url of a call holds a backslash or a blank')
   const { origin } = new URL(start)
   const template = compileTemplate(text, 'the url')
   return { origin, template, fill: async (facts) => safeUrl(await template.fill(facts, encoded), start, origin) }
@@ -152,24 +155,26 @@ function compileUrl(text: string): { origin: string; template: Template; fill: (
 
 function safeUrl(text: string, start: string, origin: string): string {
   const path = text.slice(start.length).replace(/[?#].*$/s, '')
-  // a URL parser takes %2e%2e for a way up too
-  if (path.split('/').some((segment) => /^(\.|%2e){1,2}$/i.test(segment)))
+  // a URL parser takes %2e%2e for a way up too; a server may take %2F for a slash, and what follows ; for no part of the name
+  if (path.split(/\/|%2f|%5c/i).some((segment) => /^(\.|%2e){1,2}(;|%3b|$)/i.test(segment)))
     throw new CallError('the url: a segment of the path is . or ..', false)
   if (!URL.canParse(text) || new URL(text).origin !== origin) throw new CallError('the url: no address comes of it', false)
   return text
 }
 
+const controls = /[\u0000-\u001f\u007f]/
+
 /** Nothing at all would be another place of the path: of everybody instead of one. */
 function encoded(value: string, before: string): string {
   if (value === '' && !/[?#]/.test(before)) throw new CallError('the url: what is filled into the path is empty', false)
   if (!value.isWellFormed()) throw new CallError('the url: what is filled in is no text', false)
+  if (controls.test(value)) throw new CallError('the url: what is filled in holds control characters', false)
   return encodeURIComponent(value)
 }
 
 /** RFC 9110 section 5.5, with letters outside ASCII as UTF-8. */
 function headerText(value: string, where: string): string {
-  if (/[\u0000-\u001f\u007f]/.test(value) || !value.isWellFormed())
-    throw new CallError(`${where}: it holds control characters`, false)
+  if (controls.test(value) || !value.isWellFormed()) throw new CallError(`${where}: it holds control characters`, false)
   return Buffer.from(value, 'utf8').toString('latin1')
 }
 
@@ -184,8 +189,14 @@ async function valueIn(expression: Expression, facts: Facts, where: string): Pro
   try {
     return await expression.evaluate(facts)
   } catch (error) {
-    throw new CallError(`${where}: ${error instanceof EvaluationError ? error.message : 'it cannot be evaluated'}`, false)
+    throw new CallError(`${where}: ${error instanceof EvaluationError ? saidOf(error, facts) : 'it cannot be evaluated'}`, false)
   }
+}
+
+/** `$error(token.access)`: what an expression says itself is its own words, but for the token. */
+function saidOf({ message }: EvaluationError, { token }: Facts): string {
+  const { access } = (token ?? {}) as { readonly access?: unknown }
+  return typeof access === 'string' && message.includes(access) ? 'it fails with the access token in its message' : message
 }
 
 function contentOf(value: Json | undefined): { readonly body: string; readonly headers: Readonly<Record<string, string>> } {

@@ -118,15 +118,17 @@ async function carryOut(
   } catch (error) {
     const detail = error instanceof CallError ? error.message : 'it failed'
     const failure = { ...who, at: new Date(clock()).toISOString(), detail }
-    await giveBack(store, { key, before, leased })
-    await store.change(failedKey, await store.get(failedKey), failure, clock() + failuresKept)
     log.audit('provisioning failed', { ...who, detail })
+    const keep = async () => store.change(failedKey, await store.get(failedKey), failure, clock() + failuresKept)
+    // a store that fails as well hides nothing: the lease ends by itself
+    await Promise.allSettled([giveBack(store, { key, before, leased }), keep()])
     throw new PosternError('provisioning-failed', `provisioning at ${portal}: ${detail}`)
   }
-  await store.change(key, leased as unknown as Json, { done: shape, times: before.times + 1 })
   log.audit('provisioned', who)
+  // before it is done: whoever comes when it is looks at nothing any more
   const failed = await store.get(failedKey)
   if (failed !== undefined) await store.change(failedKey, failed, undefined)
+  await store.change(key, leased as unknown as Json, { done: shape, times: before.times + 1 })
 }
 
 /** What the portal holds now is not known: even the shape it had before has to be told again. */

@@ -1,5 +1,5 @@
 // `/resume/{slot}`: somebody is back from signing in, and what they had typed goes where they had sent it. Owns who may have it
-// back: the same person, at the same portal, once. The portal's own rules are asked when the browser sends it.
+// back: the same person, at the same portal, in another session, once. The portal's own rules are asked when the browser sends it.
 import type { Answer, Identified, Portal, RequestView } from '../types.ts'
 import { type KeptRequest, slotIn } from './kept-request.ts'
 import { returnAddress } from './return-address.ts'
@@ -27,10 +27,12 @@ export async function resume(context: SignInContext, request: RequestView, asked
   return { show: { kind: 'page', page }, cookies, provider, account }
 }
 
-function whyNot(kept: KeptRequest | undefined, { outcome }: Identified, portal: Portal): string | undefined {
+function whyNot(kept: KeptRequest | undefined, { outcome, session }: Identified, portal: Portal): string | undefined {
   if (!kept) return 'it is over, was given back before, or belongs to another browser'
   if (kept.portal !== portal.name) return 'it belongs to another portal'
   if (outcome.kind !== 'identified') return 'nobody is signed in'
+  // whoever sits at an unlocked screen has the session that would not do, and must not read what was typed in it
+  if (kept.session !== undefined && kept.session === session?.id) return 'the session is still the one that would not do'
   const { issuer, subject } = outcome.identity
   return kept.issuer === issuer && kept.subject === subject ? undefined : 'somebody else signed in'
 }

@@ -1,14 +1,19 @@
 // Sealed text: what we hand to a browser and must get back unread and unaltered (session, flow, state). Owns keys and nothing
 // else: it does not know what is inside, nor where the text travels.
-import { hash, hkdfSync } from 'node:crypto'
+import { createHmac, hash, hkdfSync } from 'node:crypto'
 import { CompactEncrypt, type CompactJWEHeaderParameters, compactDecrypt } from 'jose'
 import type { Json } from '../types.ts'
 
 export interface Sealer {
   /** @param purpose one of a few constants of the code: what is sealed for one purpose opens for no other */
   seal(payload: Json, purpose: string): Promise<string>
-  /** undefined: not ours, altered, sealed for another purpose, or with a key we no longer have. */
-  open(text: string, purpose: string): Promise<Json | undefined>
+  /**
+   * undefined: not ours, altered, sealed for another purpose, or with a key we no longer have.
+   * @param most characters; what is longer is not looked at. Default: more than three full cookies
+   */
+  open(text: string, purpose: string, most?: number): Promise<Json | undefined>
+  /** HMAC-SHA256 in base64url, 43 characters: by the first key, then by the others. */
+  macs(text: string, purpose: string): readonly [string, ...string[]]
 }
 
 interface Key {
@@ -17,7 +22,7 @@ interface Key {
   derive(purpose: string): Uint8Array
 }
 
-/** More than three full cookies: nothing of ours is longer, so nothing longer is worth decrypting. */
+/** Three full cookies: a browser has nothing of ours that is longer, so nothing longer is worth decrypting. */
 const longest = 16_384
 const options = { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: ['A256GCM'], maxDecompressedLength: 0 }
 
@@ -54,8 +59,8 @@ export function createSealer(keys: readonly string[]): Sealer {
       const jwe = new CompactEncrypt(Buffer.from(JSON.stringify(payload)))
       return jwe.setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: first.kid }).encrypt(first.derive(purpose))
     },
-    async open(text, purpose) {
-      if (text.length > longest || !isCanonical(text)) return undefined
+    async open(text, purpose, most = longest) {
+      if (text.length > most || !isCanonical(text)) return undefined
       try {
         const { plaintext } = await compactDecrypt(
           text,
@@ -66,6 +71,13 @@ export function createSealer(keys: readonly string[]): Sealer {
       } catch {
         return undefined // which of the checks failed is nobody's business
       }
+    },
+    macs(text, purpose) {
+      const macOf = (key: Key) =>
+        createHmac('sha256', key.derive(`mac ${purpose}`))
+          .update(text)
+          .digest('base64url')
+      return [macOf(first), ...known.slice(1).map(macOf)]
     },
   }
 }

@@ -1,4 +1,5 @@
 // What our own endpoints share: their options, links to each other, log lines, and the page that says why something failed.
+import type { Board } from '../board.ts'
 import { describe, type Reason } from '../errors.ts'
 import type { AuthenticationEvent, Log } from '../log.ts'
 import type { Answer, Clock, Failure, Generation, Instant, Login, Portal, Provider, RequestView } from '../types.ts'
@@ -6,6 +7,7 @@ import type { Enrolment } from './enrolment.ts'
 import type { FlowMemory, Flows } from './flow.ts'
 import type { Identify } from './identify.ts'
 import { type KeptRequests, slotIn } from './kept-request.ts'
+import type { OnSignOut } from './on-sign-out.ts'
 import { isBelow, returnAddress } from './return-address.ts'
 import type { Revocations } from './revocations.ts'
 import type { Sealer } from './seal.ts'
@@ -31,6 +33,18 @@ export interface SignInOptions {
   readonly findRoute?: Generation['findRoute']
   /** Provider name -> what its people go through beside the rules. */
   readonly enrolments?: ReadonlyMap<string, Enrolment>
+  /** Absent: a person may have any number of sessions. */
+  readonly sessionLimit?: SessionLimit
+  /** Where replicas tell each other that a logout token was used; per process without it. */
+  readonly board?: Board
+  /** Tells portals of sessions that have ended; absent where no portal wants to know. */
+  readonly onSignOut?: OnSignOut
+}
+/** Per person (issuer and subject) and audience, where the store keeps sessions. */
+export interface SessionLimit {
+  readonly most: number
+  /** Beyond it: no session, or the person is asked whether the oldest shall end. */
+  readonly onLimit: 'refuse' | 'displace'
 }
 export interface SignInContext extends SignInOptions {
   readonly flows: Flows
@@ -157,6 +171,4 @@ export function isCrossSite(request: RequestView, portal: Portal): boolean {
   return request.lines('referer').some((referer) => !URL.canParse(referer) || new URL(referer).origin !== portal.origin)
 }
 
-/** A link that is only fetched ahead must not leave a flow behind, nor end a session. */
-export const isPrefetch = (request: RequestView): boolean =>
-  ['sec-purpose', 'purpose', 'x-moz'].some((name) => request.lines(name).some((line) => /prefetch|prerender/i.test(line)))
+export { isPrefetch } from '../prefetch.ts'

@@ -1,13 +1,16 @@
 // Our own endpoints as functions from a request to an answer: chooser, start, callback, sign-out, "who am I". Owns their rules; must
 // not know protocols (providers do), sockets or HTML. A door routes to it and renders what it returns.
 import type { Answer, Identified, Instant, Portal, RequestView, Session } from '../types.ts'
+import { backChannel, createUsedTokens } from './back-channel.ts'
 import { callback } from './callback.ts'
 import { chooser } from './chooser.ts'
-import { createFlowMemory, createFlows } from './flow.ts'
+import { displace } from './displacement.ts'
+import { createFlowMemory, createFlows, type Waiting } from './flow.ts'
+import { createAllowance, frontChannel } from './front-channel.ts'
 import { createKeptRequests } from './kept-request.ts'
 import { resume } from './resume.ts'
 import { chooserPath, refuse, type SignInContext, type SignInOptions } from './sign-in-context.ts'
-import { signedOut, signOut } from './sign-out.ts'
+import { endEverywhere, signedOut, signOut } from './sign-out.ts'
 import { start } from './start.ts'
 import { firstProviders } from './usable.ts'
 
@@ -25,10 +28,18 @@ export interface SignIn {
   logout(request: RequestView, portal: Portal): Promise<Answer>
   /** `/resume/{slot}?return=`: what somebody had typed before they had to sign in again, once. */
   resume(request: RequestView, portal: Portal, slot: string): Promise<Answer>
+  /** `/displace?return=`: whether the oldest session shall end for the one that waits. Throws PosternError('store-unavailable'). */
+  displace(request: RequestView, portal: Portal): Promise<Answer>
   signedOut(request: RequestView, portal: Portal): Promise<Answer>
+  /** POST with `request.form`: a logout token of the provider. */
+  backChannel(request: RequestView, portal: Portal, provider: string): Promise<Answer>
+  /** `?iss=&sid=`, loaded in a frame of the provider's. */
+  frontChannel(request: RequestView, portal: Portal, provider: string): Promise<Answer>
+  /** Whoever asks for the portal's own sign-out is signed out here too. Set-Cookie values for the portal's answer. */
+  ended(request: RequestView, portal: Portal, session: Session): Promise<readonly string[]>
   /** JSON, times in ISO 8601; never a token. */
   session(request: RequestView, portal: Portal): Promise<Answer>
-  /** Writes the lines of redirections nobody came back from; to be called every few seconds. */
+  /** Writes the lines of redirections nobody came back from, tells portals of sessions whose time is over; to be called every few seconds. */
   sweep(now: Instant): void
 }
 
@@ -43,13 +54,19 @@ export function createSignIn(options: SignInOptions): SignIn {
     (answer: (request: RequestView, portal: Portal) => Answer | Promise<Answer>) =>
     async (request: RequestView, portal: Portal) =>
       request.method === 'GET' || request.method === 'HEAD' ? answer(request, portal) : refuse(request, 'method-refused')
+  const used = createUsedTokens(options.clock)
+  const allowance = createAllowance()
   return {
     chooser: reading((request, portal) => chooser(context, request, portal)),
     start: (request, portal, provider) => start(context, request, portal, provider),
     callback: (request, portal, provider) => callback(context, request, portal, provider),
     logout: (request, portal) => signOut(context, request, portal),
     resume: (request, portal, slot) => resume(context, request, portal, slot),
+    displace: (request, portal) => displace(context, request, portal),
     signedOut: reading((request, portal) => signedOut(context, request, portal)),
+    backChannel: (request, portal, provider) => backChannel(context, request, portal, provider, used),
+    frontChannel: (request, portal, provider) => frontChannel(context, request, portal, provider, allowance),
+    ended: async (request, portal, session) => (await endEverywhere(context, request, portal, session, 'portal')).cookies,
     session: reading((request, portal) => whoAmI(context, request, portal)),
     sweep: (now) => sweep(context, now),
   }
@@ -104,7 +121,14 @@ const untilOf = ({ idleUntil, endsAt }: Session) => ({ idleUntil: time(idleUntil
 
 function sweep(context: SignInContext, now: Instant): void {
   context.kept.prune()
-  for (const { requestId, portal, provider, credentialType: type, clientAddress } of context.memory.timedOut(now)) {
+  void context.onSignOut?.sweep(now)
+  const late = context.memory.timedOut(now)
+  if (late instanceof Promise) void late.then((known) => logTimeOuts(context, known))
+  else logTimeOuts(context, late)
+}
+
+function logTimeOuts(context: SignInContext, late: readonly Waiting[]): void {
+  for (const { requestId, portal, provider, credentialType: type, clientAddress } of late) {
     context.log.authentication({
       id: requestId,
       result: 'Failure',

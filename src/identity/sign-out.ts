@@ -1,6 +1,12 @@
 // Signing out: here, at the person's other portals, and at the provider. Owns who may make somebody sign out, and what ends with it.
+import { PosternError } from '../errors.ts'
+import { isPrefetch } from '../prefetch.ts'
 import type { Answer, Identified, Portal, Provider, RequestView, Session, Show } from '../types.ts'
-import { chooserPath, isCrossSite, isPrefetch, redirect, refuse, type SignInContext } from './sign-in-context.ts'
+import { endSessions, isDone, ofPerson, ofProviderSession } from './ending.ts'
+import type { SignOutReason } from './on-sign-out.ts'
+import type { Found } from './session.ts'
+import { chooserPath, isCrossSite, redirect, refuse, type SignInContext } from './sign-in-context.ts'
+import { confirm, isConfirmed } from './sign-out-confirm.ts'
 import { firstProviders } from './usable.ts'
 
 /** Portals use it in pictures and links on other hosts to sign out everywhere, so it asks nothing. */
@@ -10,19 +16,43 @@ export async function signOut(context: SignInContext, request: RequestView, port
   if (request.method !== 'GET' && request.method !== 'POST') return refuse(request, 'method-refused')
   if (isPrefetch(request)) return refuse(request, 'sign-in-needed')
   const now = context.clock()
-  const found = await context.keeper.find(request, portal.session, now)
+  const found = await readable(context.keeper.find(request, portal.session, now))
+  if (!found) return leaveUnread(context, request, portal)
   const known = await context.identify(request, portal, undefined, now)
-  const { session } = found
+  const session = found.session ?? found.waiting
   if (!session && known.outcome.kind !== 'identified')
     return redirect(
       signedOutUrl(context, portal),
       found.expired && !portal.session.idleRequiresSignIn ? context.keeper.clear(request, portal.session) : found.cookies,
     )
-  if (request.path !== legacyPath && isCrossSite(request, portal) && !(await isConfirmed(context, request, session))) {
-    return confirm(context, request, portal, session, known)
-  }
+  if (isForeign(request, portal) && !(await isConfirmed(context, request, session)))
+    return confirm(context, request, portal, known, session, (provider, own) => endAt(context, provider, own, portal))
   return session ? leave(context, request, portal, session, known) : leaveSource(context, request, portal, known)
 }
+
+const isForeign = (request: RequestView, portal: Portal): boolean => request.path !== legacyPath && isCrossSite(request, portal)
+
+/** undefined: the store cannot be read just now. */
+async function readable(finding: Found | Promise<Found>): Promise<Found | undefined> {
+  try {
+    return await finding
+  } catch (error) {
+    if (error instanceof PosternError && error.reason === 'store-unavailable') return undefined
+    throw error
+  }
+}
+
+/** Whose session it is cannot be known, but this browser need not keep it. */
+function leaveUnread(context: SignInContext, request: RequestView, portal: Portal): Answer {
+  if (isForeign(request, portal)) return refuse(request, 'store-unavailable', later)
+  return incomplete(request, context.keeper.clear(request, portal.session))
+}
+
+/** Seconds. */
+const later = { retryAfter: 5 }
+
+const incomplete = (request: RequestView, cookies: readonly string[]): Answer =>
+  refuse(request, 'sign-out-incomplete', later, cookies)
 
 /** Somebody whose credential travels has no session here; who sends the credential can stop sending it. */
 function leaveSource(
@@ -46,38 +76,54 @@ async function leave(
 ): Promise<Answer> {
   const { provider: name, account } = session.identity
   const provider = portal.providers.find((candidate) => candidate.name === name)
-  endEverywhere(context, session)
-  context.log.audit('signed out', {
-    id: request.id,
-    portal: portal.name,
-    provider: name,
-    account,
-    clientIp: request.clientAddress,
-  })
-  const cookies = await clearings(context, request, portal)
+  const { isSure, cookies } = await endEverywhere(context, request, portal, session, 'sign-out')
+  const whose = { provider: name, account }
+  if (!isSure) return { ...incomplete(request, cookies), ...whose }
   const travels = known.outcome.kind === 'identified' && !known.session
   if (travels) return leaveSource(context, request, portal, known, cookies)
   const local = new URLSearchParams(request.query).get('scope') === 'local'
   const show = local || !provider ? undefined : await endAt(context, provider, session, portal)
-  return { show: show ?? { kind: 'redirect', to: signedOutUrl(context, portal, name) }, cookies, provider: name, account }
+  return { show: show ?? { kind: 'redirect', to: signedOutUrl(context, portal, name) }, cookies, ...whose }
 }
 
-/** Sessions of the same sign-in at the provider, at every portal: they cannot outlive the longest lifetime there is. */
-function endEverywhere(context: SignInContext, session: Session): void {
-  const now = context.clock()
-  context.keeper.end(session, now)
-  const longest = Math.max(...[...context.portals.values()].map((portal) => portal.session.lifetime))
-  if (session.providerSession) context.revocations.revoke(session.providerSession, now, Math.max(now + longest, session.endsAt))
+export interface Left {
+  /** False: it holds here, and it cannot be said yet that it holds everywhere. */
+  readonly isSure: boolean
+  /** Set-Cookie values that delete what no longer opens anything. */
+  readonly cookies: readonly string[]
+}
+
+/** This session, and those of the same sign-in at the provider at every portal. Never rejects for a store that is down. */
+export async function endEverywhere(
+  context: SignInContext,
+  request: RequestView,
+  portal: Portal,
+  session: Session,
+  reason: SignOutReason,
+): Promise<Left> {
+  const { providerSession, identity } = session
+  context.onSignOut?.ended(session, reason)
+  const [isGone, others] = await Promise.all([
+    isDone(context.keeper.end(session, context.clock())),
+    providerSession && endSessions(context, ofProviderSession(providerSession, ofPerson(session)), reason),
+  ])
+  const isSure = isGone && (!others || others.isSure)
+  const { id, clientAddress } = request
+  const { provider, account } = identity
+  const message = isSure ? 'signed out' : 'signed out here, not certainly everywhere yet'
+  context.log.audit(message, { id, portal: portal.name, provider, account, clientIp: clientAddress })
+  return { isSure, cookies: await clearings(context, request, portal) }
 }
 
 /** Cookies of all portals of this origin that no longer open anything, now that the sessions have ended. */
 async function clearings(context: SignInContext, request: RequestView, portal: Portal): Promise<readonly string[]> {
-  const siblings = [portal, ...context.portals.values()].filter(({ origin }) => origin === portal.origin)
+  const { keeper, portals, clock } = context
+  const siblings = [...portals.values()].filter(({ name, origin }) => origin === portal.origin && name !== portal.name)
   const cleared = siblings.map(async ({ session: rules }) => {
-    const { session } = await context.keeper.find(request, rules, context.clock())
-    return session ? [] : context.keeper.clear(request, rules)
+    const found = await readable(keeper.find(request, rules, clock()))
+    return !found || found.session ? [] : keeper.clear(request, rules)
   })
-  return [...new Set((await Promise.all(cleared)).flat())]
+  return [...new Set([...keeper.clear(request, portal.session), ...(await Promise.all(cleared)).flat()])]
 }
 
 /** Here the person is signed out already: a provider that cannot be reached changes nothing about that. */
@@ -95,46 +141,6 @@ async function endAt(context: SignInContext, provider: Provider, session: Sessio
 /** `still` names a provider where the person may be signed in still. */
 const signedOutUrl = (context: SignInContext, portal: Portal, still?: string): string =>
   `${portal.origin}${context.basePath}/signed-out${still === undefined ? '' : `?still=${encodeURIComponent(still)}`}`
-
-/** Browsers without Fetch Metadata send `Origin: null` from a page with no referrer, such as ours. */
-async function isConfirmed({ sealer }: SignInContext, request: RequestView, session: Session | undefined): Promise<boolean> {
-  const token = new URLSearchParams(request.query).get('confirm')
-  return (
-    request.method === 'POST' && session !== undefined && token !== null && (await sealer.open(token, 'sign-out')) === session.id
-  )
-}
-
-async function confirm(
-  context: SignInContext,
-  request: RequestView,
-  portal: Portal,
-  session: Session | undefined,
-  known: Identified,
-): Promise<Answer> {
-  const query = new URLSearchParams()
-  if (new URLSearchParams(request.query).get('scope') === 'local') query.set('scope', 'local')
-  if (session) query.set('confirm', await context.sealer.seal(session.id, 'sign-out'))
-  const identity = session?.identity ?? (known.outcome.kind === 'identified' ? known.outcome.identity : undefined)
-  const action = `${context.basePath}/logout${query.size > 0 ? `?${query}` : ''}`
-  const page = {
-    name: 'confirm-sign-out' as const,
-    action,
-    formTargets: await formTargets(context, portal, session),
-    ...(identity ? { account: identity.account } : {}),
-  }
-  return {
-    show: { kind: 'page', page },
-    cookies: [],
-    ...(identity ? { provider: identity.provider, account: identity.account } : {}),
-  }
-}
-
-/** Content-Security-Policy `form-action` holds for redirections after the form too: the provider's origin must be in it. */
-async function formTargets(context: SignInContext, portal: Portal, session: Session | undefined): Promise<readonly string[]> {
-  const provider = portal.providers.find(({ name }) => name === session?.identity.provider)
-  const show = session && provider ? await endAt(context, provider, session, portal) : undefined
-  return show?.kind === 'redirect' && URL.canParse(show.to) ? [new URL(show.to).origin] : []
-}
 
 export function signedOut(context: SignInContext, request: RequestView, portal: Portal): Answer {
   const still = new URLSearchParams(request.query).get('still')

@@ -98,23 +98,25 @@ async function beginFactor(
 
 /** Whoever wants to be somebody else leaves first (CVE-2026-34454: a shared workstation). */
 async function leave({ context, request, portal, now }: Errand): Promise<readonly string[]> {
-  const { session, cookies, expired } = await context.keeper.find(request, portal.session, now)
-  if (session) context.keeper.end(session, now)
-  return session || expired ? context.keeper.clear(request, portal.session) : cookies
+  const { session, waiting, cookies, expired } = await context.keeper.find(request, portal.session, now)
+  const left = session ?? waiting
+  if (left) await context.keeper.end(left, now)
+  return left || expired ? context.keeper.clear(request, portal.session) : cookies
 }
 
 /** A session that says no more than this. A link on another site signs nobody out with it. */
 async function goLocal(errand: Errand, provider: Provider): Promise<Answer> {
   const { context, request, portal, returnTo, now, wish } = errand
-  const before = await context.keeper.find(request, portal.session, now)
-  if (before.session && !before.session.local && isCrossSite(request, portal))
+  const { session, waiting } = await context.keeper.find(request, portal.session, now)
+  if (session && !session.local && isCrossSite(request, portal))
     return redirect(`${chooserPath(context.basePath, returnTo, wish)}&choose=1`)
   const { fingerprint: madeBy } = provider
+  const replaces = session ?? waiting
   const opening = {
     request,
     local: true as const,
     ...(madeBy === undefined ? {} : { madeBy }),
-    ...(before.session ? { replaces: before.session } : {}),
+    ...(replaces ? { replaces } : {}),
   }
   const opened = await context.keeper.open(nobodyOf(provider, now), portal.session, now, opening)
   note(context, request, portal, provider, {

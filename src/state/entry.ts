@@ -6,8 +6,11 @@ const longestKey = 512
 /** Bytes. */
 const largestValue = 64 * 1024
 
+/** Seconds after which a client may ask again. */
+const retryAfter = 5
+
 export const unavailable = (detail: string, cause?: unknown): PosternError =>
-  new PosternError('store-unavailable', detail, cause === undefined ? undefined : { cause })
+  new PosternError('store-unavailable', detail, cause === undefined ? { retryAfter } : { cause, retryAfter })
 
 /** Throws PosternError('store-unavailable'): also for what is no text a database could give back. */
 export function checkedKey(key: string): string {

@@ -1,14 +1,12 @@
 // State in Redis or what speaks its language, for several replicas. Scripts make each change whole; an index beside the entries
 // gives lists their order. All keys are of one hash slot, so that a cluster takes them too. How much a crash of the server may
 // take is the server's setting (`appendfsync`), not ours.
-import { Redis } from 'ioredis'
 import type { Log } from '../log.ts'
 import type { StateStore } from '../state.ts'
 import type { Clock } from '../types.ts'
-import { checkedKey, parsed, textOf, unavailable } from './entry.ts'
+import { checkedKey, parsed, textOf } from './entry.ts'
+import { connectRedis } from './redis-connection.ts'
 
-/** Milliseconds. */
-const patience = 2000
 const prefix = '{postern}:state:'
 const index = '{postern}:state-index'
 
@@ -51,32 +49,11 @@ export function createRedisState(parts: {
   readonly log: Pick<Log, 'server'>
 }): StateStore {
   const { clock, log } = parts
-  const redis = new Redis(parts.url, {
-    enableOfflineQueue: false,
-    // sent again, a change that was made already would look like somebody else's
-    autoResendUnfulfilledCommands: false,
-    commandTimeout: patience,
-    connectTimeout: patience,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (times) => Math.min(times * 100, 2000),
-    connectionName: 'postern-state',
-  })
-  const arrived = firstAttempt(redis)
-  const endTelling = tellOfLosses(redis, log)
-
-  async function ask<T>(command: () => Promise<T>): Promise<T> {
-    await arrived
-    try {
-      return await command()
-    } catch (error) {
-      throw unavailable(`the state store: ${error instanceof Error ? error.message : 'unknown error'}`)
-    }
-  }
-
+  const connection = connectRedis(parts.url, { log, name: 'state store' })
   return {
     async get(key) {
       const name = prefix + checkedKey(key)
-      const text = await ask(() => redis.get(name))
+      const text = await connection.ask((redis) => redis.get(name))
       return text === null ? undefined : parsed(text)
     },
     async change(key, before, after, until) {
@@ -85,42 +62,16 @@ export function createRedisState(parts: {
       const lasts = until === undefined ? undefined : Math.ceil(until - clock())
       const isRemoved = after === undefined || (lasts !== undefined && lasts <= 0)
       const is = isRemoved ? ['remove', '', ''] : ['set', textOf(after), lasts === undefined ? '' : String(lasts)]
-      return (await ask(() => redis.eval(changing, 2, name, index, ...was, ...is, key))) === 1
+      return (await connection.ask((redis) => redis.eval(changing, 2, name, index, ...was, ...is, key))) === 1
     },
     async list(start, most) {
-      const flat = (await ask(() => redis.eval(listing, 1, index, start, Math.max(0, most), prefix))) as readonly string[]
+      const flat = (await connection.ask((redis) =>
+        redis.eval(listing, 1, index, start, Math.max(0, most), prefix),
+      )) as readonly string[]
       return Array.from({ length: flat.length / 2 }, (_, at) => [flat[2 * at] ?? '', parsed(flat[2 * at + 1] ?? '')] as const)
     },
     async close() {
-      endTelling()
-      redis.disconnect()
+      connection.close()
     },
-  }
-}
-
-/** Resolves once the first connection stands or has failed: a start asks too early otherwise. */
-const firstAttempt = (redis: Redis): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, patience)
-    timer.unref()
-    for (const event of ['ready', 'close', 'end']) redis.once(event, () => resolve())
-  })
-
-/** One line when it goes, one when it is back; without a listener an error would end the process. Gives how to stop telling. */
-function tellOfLosses(redis: Redis, log: Pick<Log, 'server'>): () => void {
-  let isLost = false
-  let isOver = false
-  const lost = (detail: string) => {
-    if (!isLost && !isOver) log.server('error', 'the state store cannot be reached', { detail })
-    isLost = true
-  }
-  redis.on('error', (error: Error) => lost(error.message))
-  redis.on('close', () => lost('the connection was closed'))
-  redis.on('ready', () => {
-    if (isLost) log.server('info', 'the state store is back')
-    isLost = false
-  })
-  return () => {
-    isOver = true
   }
 }

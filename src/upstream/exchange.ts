@@ -2,18 +2,16 @@
 import type { IncomingMessage } from 'node:http'
 import type { Reason } from '../errors.ts'
 import type { NameKind } from '../header-names.ts'
-import type { Allow, Clock, RequestView, Session } from '../types.ts'
+import type { Allow, RequestView } from '../types.ts'
+import type { SessionWatch } from './open-connections.ts'
 
-export interface UpstreamOptions {
+export interface UpstreamOptions extends SessionWatch {
   readonly engine: 'undici' | 'http-proxy'
   /** Milliseconds. `response`: request sent to first byte; `stream`: silence inside a body or socket, 0 is off. */
   readonly timeouts: { readonly connect: number; readonly response: number; readonly stream: number }
   readonly classify: (rawName: string) => NameKind
   /** Our own cookies start so: taken out of Cookie, and a portal cannot set them. */
   readonly cookiePrefixes: readonly string[]
-  readonly clock: Clock
-  /** The session was ended before its time. Asked every few seconds while an upgraded connection of its is open. */
-  readonly isRevoked?: (session: Session) => boolean
 }
 
 /** How it went. `bytes` are body bytes towards the client; `upstreamMs` is the time to the portal's answer head. */

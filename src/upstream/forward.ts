@@ -6,6 +6,7 @@ import type { Portal } from '../types.ts'
 import type { Engine } from './engine.ts'
 import type { Exchange, UpstreamOptions } from './exchange.ts'
 import { httpProxyEngine } from './http-proxy-engine.ts'
+import { createOpenConnections } from './open-connections.ts'
 import { Passage, type Ways } from './passage.ts'
 import { type PortalAddress, readAddress } from './portal-address.ts'
 import { readRequestHead } from './request-headers.ts'
@@ -29,7 +30,8 @@ const engines: Readonly<Record<UpstreamOptions['engine'], (connectTimeout: numbe
 }
 
 export function createForwarder(options: UpstreamOptions): Forwarder {
-  const ways: Ways = { engine: engines[options.engine](options.timeouts.connect), options }
+  const connections = createOpenConnections(options)
+  const ways: Ways = { engine: engines[options.engine](options.timeouts.connect), options, connections }
   const addresses = new WeakMap<Portal, PortalAddress>()
   const addressOf = (portal: Portal): PortalAddress => {
     const address = addresses.get(portal) ?? readAddress(portal)
@@ -39,7 +41,10 @@ export function createForwarder(options: UpstreamOptions): Forwarder {
   return {
     forward: (exchange, response) => forward(ways, exchange, response, addressOf(exchange.allow.portal)),
     upgrade: (exchange, socket, head) => answerUpgrade(ways, exchange, socket, head, addressOf(exchange.allow.portal)),
-    close: () => ways.engine.close(),
+    close: () => {
+      connections.close()
+      return ways.engine.close()
+    },
   }
 }
 

@@ -4,9 +4,11 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, type Reason } from '../errors.ts'
+import { kindOf } from './answer-kind.ts'
 import { linksOf } from './early-hints.ts'
 import type { Call, Engine, Outgoing, RawHeaders, Sink } from './engine.ts'
 import type { Exchange, Outcome, UpstreamOptions } from './exchange.ts'
+import type { OpenConnections } from './open-connections.ts'
 import type { PortalAddress } from './portal-address.ts'
 import { RequestBody, type Turn } from './request-body.ts'
 import type { RequestHead } from './request-headers.ts'
@@ -16,6 +18,7 @@ import { mendResponseHeaders, mendTrailers, text } from './response-headers.ts'
 export interface Ways {
   readonly engine: Engine
   readonly options: UpstreamOptions
+  readonly connections: OpenConnections
 }
 
 /** RFC 9110 section 9.2.2; sent again once, and only where there is no body and the portal may never have seen them. */
@@ -45,6 +48,8 @@ export class Passage implements Sink {
   #detail: string | undefined
   #waiting: NodeJS.Timeout | undefined
   #silence: NodeJS.Timeout | undefined
+  #lookAway: (() => void) | undefined
+  #isCut = false
 
   constructor(ways: Ways, exchange: Exchange, response: ServerResponse, address: PortalAddress, wantsTrailers: boolean) {
     this.#ways = ways
@@ -115,6 +120,15 @@ export class Passage implements Sink {
     }
     this.#stage = 'answering'
     process.nextTick(flush, this.#response)
+    this.#watch(status, raw)
+  }
+
+  /** A portal's own sign-out is not cut by the end that it brings about. */
+  #watch(status: number, raw: RawHeaders): void {
+    const { allow, request } = this.#exchange
+    if (status === 204 || status === 304 || request.method === 'HEAD' || allow.endsSession) return
+    const kind = kindOf(raw)
+    if (kind) this.#lookAway = this.#ways.connections.add(kind, allow, this.#sessionOver)
   }
 
   data(chunk: Buffer): boolean {
@@ -162,13 +176,22 @@ export class Passage implements Sink {
   #break(reason: Reason, detail: string): void {
     this.#call?.abort()
     if (this.#stage === 'asking') return this.refuse(reason, detail)
+    this.#failure = reason
+    this.#cutOff(detail)
+  }
+  #cutOff(detail: string): void {
     this.#stopTimers()
     this.#stage = 'over'
-    this.#failure = reason
+    this.#isCut = true
     this.#detail = detail
     cut(this.#response)
   }
 
+  readonly #sessionOver = (why: string): void => {
+    if (this.#stage !== 'answering') return
+    this.#call?.abort()
+    this.#cutOff(why)
+  }
   readonly #turn = (turn: Turn): void => {
     this.#silence?.refresh()
     if (this.#stage !== 'asking') return
@@ -199,7 +222,8 @@ export class Passage implements Sink {
     if (this.#isDone) return
     this.#isDone = true
     this.#stopTimers()
-    if (!this.#response.writableFinished) this.#failure ??= 'client-gone'
+    this.#lookAway?.()
+    if (!this.#response.writableFinished && !this.#isCut) this.#failure ??= 'client-gone'
     if (this.#stage !== 'over') {
       this.#stage = 'over'
       this.#call?.abort()

@@ -3,7 +3,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Reason } from '../errors.ts'
-import type { Clock, Instant } from '../types.ts'
 
 export interface Tunnel {
   readonly client: Duplex
@@ -12,11 +11,8 @@ export interface Tunnel {
   readonly early: Buffer
   /** Milliseconds without a byte either way; 0: no limit. */
   readonly silence: number
-  /** When the session ends that opened it. */
-  readonly endsAt: Instant | undefined
-  readonly clock: Clock
-  /** Whoever opened it was signed out. */
-  readonly isOver?: () => boolean
+  /** Ends it with the session that opened it, by calling `close`. Gives how to look no longer. */
+  readonly watch: (close: (why: string) => void) => () => void
 }
 export interface TunnelEnd {
   /** Towards the client. */
@@ -25,12 +21,8 @@ export interface TunnelEnd {
   readonly detail?: string
 }
 
-/** Between two looks whether the person was signed out, milliseconds. */
-const lookEvery = 2000
 /** One side has said its last word: so long the other may go on, milliseconds. */
 const afterHalf = 30_000
-/** setTimeout takes no more. */
-const longestDelay = 2 ** 31 - 1
 
 export function joinSockets(tunnel: Tunnel, done: (end: TunnelEnd) => void): void {
   const { client, portal } = tunnel
@@ -49,25 +41,30 @@ export function joinSockets(tunnel: Tunnel, done: (end: TunnelEnd) => void): voi
   client.once('end', watch.half).on('error', watch.clientFailed).once('close', watch.clientClosed)
   portal.once('end', watch.half).on('error', watch.portalFailed).once('close', watch.portalClosed)
   if (client.destroyed) watch.clientClosed()
+  else watch.begin()
 }
 
 class Watch {
   readonly #tunnel: Tunnel
   readonly #done: (end: TunnelEnd) => void
   readonly #silence: NodeJS.Timeout | undefined
-  readonly #looking: NodeJS.Timeout | undefined
-  #session: NodeJS.Timeout | undefined
+  #lookAway: (() => void) | undefined
   #half: NodeJS.Timeout | undefined
   #bytes = 0
   #open = 2
-  #failure: { readonly failure: Reason; readonly detail: string } | undefined
+  #failure: { readonly failure?: Reason; readonly detail: string } | undefined
 
   constructor(tunnel: Tunnel, done: (end: TunnelEnd) => void) {
     this.#tunnel = tunnel
     this.#done = done
     if (tunnel.silence > 0) this.#silence = setTimeout(this.#destroyBoth, tunnel.silence)
-    if (tunnel.endsAt !== undefined) this.#awaitSessionEnd(tunnel.endsAt)
-    if (tunnel.isOver) this.#looking = setInterval(this.#look, lookEvery).unref()
+  }
+
+  begin(): void {
+    this.#lookAway = this.#tunnel.watch((why) => {
+      this.#failure ??= { detail: why }
+      this.#destroyBoth()
+    })
   }
 
   readonly alive = (): void => {
@@ -95,21 +92,11 @@ class Watch {
     if (!other.writableEnded) other.destroy()
     if (--this.#open > 0) return
     clearTimeout(this.#silence)
-    clearTimeout(this.#session)
-    clearInterval(this.#looking)
+    this.#lookAway?.()
     clearTimeout(this.#half)
     this.#done({ bytes: this.#bytes, ...this.#failure })
   }
 
-  #awaitSessionEnd(endsAt: Instant): void {
-    const left = Math.max(0, endsAt - this.#tunnel.clock())
-    const then = left > longestDelay ? () => this.#awaitSessionEnd(endsAt) : this.#destroyBoth
-    this.#session = setTimeout(then, Math.min(left, longestDelay)).unref()
-  }
-
-  readonly #look = (): void => {
-    if (this.#tunnel.isOver?.()) this.#destroyBoth()
-  }
   readonly #destroyBoth = (): void => {
     this.#tunnel.client.destroy()
     this.#tunnel.portal.destroy()

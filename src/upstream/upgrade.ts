@@ -4,9 +4,8 @@ import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, type Reason } from '../errors.ts'
-import type { Allow } from '../types.ts'
 import type { Call, Outgoing, RawHeaders, Sink } from './engine.ts'
-import type { Exchange, UpstreamOptions } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import { Passage, type Ways } from './passage.ts'
 import type { PortalAddress } from './portal-address.ts'
 import { type RequestHead, readRequestHead } from './request-headers.ts'
@@ -129,7 +128,7 @@ class Handshake implements Sink {
     this.#settle()
     const { socket, head } = this.#client
     socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headers}\r\n`, 'latin1')
-    const { options } = this.#ways
+    const { options, connections } = this.#ways
     const upstreamMs = options.clock() - this.#begun
     joinSockets(
       {
@@ -137,9 +136,7 @@ class Handshake implements Sink {
         portal,
         early: head,
         silence: options.timeouts.stream,
-        endsAt: this.#exchange.allow.endsAt,
-        ...revocationOf(this.#exchange.allow, options),
-        clock: options.clock,
+        watch: (close) => connections.add('stream', this.#exchange.allow, close),
       },
       (end) => this.#exchange.done({ status: 101, upstreamMs, ...end }),
     )
@@ -174,8 +171,4 @@ class Handshake implements Sink {
     clearTimeout(this.#waiting)
     this.#client.socket.off('close', this.#clientGone)
   }
-}
-
-function revocationOf({ session }: Allow, { isRevoked }: UpstreamOptions): { readonly isOver?: () => boolean } {
-  return session && isRevoked ? { isOver: () => isRevoked(session) } : {}
 }

@@ -109,6 +109,20 @@ const sentences: Readonly<Record<Reason, Sentences>> = {
     sentence:
       'Die Anmeldung war erfolgreich, doch Ihr Konto im Portal ließ sich gerade nicht einrichten. Bitte versuchen Sie es gleich noch einmal.',
   },
+  'too-many-sessions': {
+    title: 'Schon woanders angemeldet',
+    sentence:
+      'Sie sind schon an so vielen Stellen angemeldet, wie erlaubt sind. Melden Sie sich an einer davon ab und versuchen Sie es noch einmal.',
+  },
+  'logout-token-refused': {
+    title: 'Nicht angenommen',
+    sentence: 'Das Abmelde-Token konnte nicht angenommen werden.',
+  },
+  'sign-out-incomplete': {
+    title: 'Hier abgemeldet',
+    sentence:
+      'Sie sind in diesem Browser abgemeldet; ob das schon überall gilt, ist noch nicht sicher. Bitte versuchen Sie es gleich noch einmal, oder schließen Sie den Browser.',
+  },
   'sign-in-expired': {
     title: 'Das hat zu lange gedauert',
     sentence: 'Die Anmeldung wurde nicht rechtzeitig abgeschlossen. Bitte beginnen Sie von vorn.',
@@ -181,6 +195,16 @@ const sentences: Readonly<Record<Reason, Sentences>> = {
   },
 }
 
+const endedOf = (ends: number, count: number): string =>
+  count === 1
+    ? 'diese Sitzung'
+    : ends === 1
+      ? 'die älteste Sitzung'
+      : ends === count
+        ? 'alle diese Sitzungen'
+        : `die ${ends} ältesten Sitzungen`
+const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1)
+
 export const german: Texts = {
   lang: 'de',
   describe: (reason) => sentences[reason],
@@ -210,6 +234,16 @@ export const german: Texts = {
   resumeSentence: 'Ihre Eingaben wurden aufgehoben und werden jetzt gesendet.',
   resumeSend: 'Jetzt senden',
   openPage: 'Seite öffnen',
+  displaceTitle: 'Sie sind schon woanders angemeldet',
+  displaceOne: 'Sie sind an einer anderen Stelle angemeldet. Mehr ist nicht zugleich erlaubt.',
+  displaceSeveral: (count) => `Sie sind an ${count} anderen Stellen angemeldet. Mehr ist nicht zugleich erlaubt.`,
+  since: 'Woanders angemeldet seit',
+  displaceAsk: (ends, count) =>
+    `Möchten Sie ${endedOf(ends, count)} beenden und hier weitermachen? Was dort nicht gespeichert ist, geht verloren.`,
+  displaceGoOn: (ends, count) => capital(`${endedOf(ends, count)} beenden und hier weitermachen`),
+  displaceCancel: 'Hier nicht anmelden',
+  displacedTitle: 'Sie sind jetzt hier angemeldet',
+  displacedSentence: 'An der anderen Stelle sind Sie abgemeldet.',
   account: 'Angemeldet als',
   provider: 'Anmeldedienst',
   requestId: 'Anfrage-ID',

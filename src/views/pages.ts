@@ -1,12 +1,12 @@
 // VIEWS: what a person sees when the portal is not the one answering.
 // Owns the pages and the headers that come with them. Knows nothing of requests, sessions, providers or sockets: it gets a
 // Page or a Failure as plain data, takes every text in it for hostile, and gives back status, headers and body.
-import type { Choice, Failure, Page } from '../types.ts'
+import type { Choice, Failure, Instant, Page } from '../types.ts'
 import { type PageSettings, type Rendered, renderDocument, type Sheet } from './document.ts'
 import { failureHeaders } from './failure-headers.ts'
 import { type Html, html, safeUrl } from './html.ts'
 import type { Icon } from './icons.ts'
-import { buttonIfSafe, choiceList, details, emailForm, foreign, message, opening } from './parts.ts'
+import { buttonIfSafe, choiceList, details, emailForm, foreign, message, moments, opening, postButton } from './parts.ts'
 import { resumeForm } from './resume-form.ts'
 import { type Texts, textsFor } from './texts.ts'
 
@@ -53,6 +53,10 @@ function bodyOf(page: Page, texts: Texts): Body {
       return signedOutBody(page, texts)
     case 'resume':
       return resumeBody(page, texts)
+    case 'displace':
+      return displaceBody(page, texts)
+    case 'displaced':
+      return displacedBody(page, texts)
   }
 }
 
@@ -62,12 +66,12 @@ function chooserBody(page: PageNamed<'chooser'>, texts: Texts): Body {
   const content = html`${opening('key', texts.signIn, ...purpose)}
 ${page.notice ? html`<p class="notice" role="status">${message(page.notice)}</p>` : undefined}
 ${page.email ? emailForm(page.email, texts) : undefined}${ways(page.choices, texts)}`
-  return { status: 200, heading: texts.signIn, content, ...(page.forward ? { headers: onward(page.choices) } : {}) }
+  return { status: 200, heading: texts.signIn, content, ...(page.forward ? { headers: refreshTo(page.choices[0]?.href) } : {}) }
 }
 
 /** By itself, and without a script. */
-function onward(choices: readonly Choice[]): readonly string[] {
-  const address = safeUrl(choices[0]?.href)
+function refreshTo(href: string | undefined): readonly string[] {
+  const address = safeUrl(href)
   return address ? ['Refresh', `0; url=${address.text}`] : []
 }
 
@@ -101,18 +105,31 @@ ${form?.content}`
   return { status: 200, heading: texts.resumeTitle, content, formTargets, ...(form ? { script: form.script } : {}) }
 }
 
+function displaceBody({ action, cancel, account, since, ends }: PageNamed<'displace'>, texts: Texts): Body {
+  const { length } = since
+  const sentence = length > 1 ? texts.displaceSeveral(length) : texts.displaceOne
+  const forms = html`${postButton(action, texts.displaceGoOn(ends, length), true)}${postButton(cancel, texts.displaceCancel, false)}`
+  const content = html`${opening('leave', texts.displaceTitle, sentence, texts.displaceAsk(ends, length))}
+<div class="actions">${forms}</div>
+${details([...sinceRow(since, texts), [texts.account, account]])}`
+  return { status: 200, heading: texts.displaceTitle, content, formTargets: [] } // none beside our own: each form says where it comes from
+}
+
+function displacedBody({ onward }: PageNamed<'displaced'>, texts: Texts): Body {
+  const content = html`${opening('done', texts.displacedTitle, texts.displacedSentence)}
+${buttonIfSafe(onward, texts.openPage, { main: true })}`
+  return { status: 200, heading: texts.displacedTitle, content, headers: refreshTo(onward) }
+}
+
 function failureBody(failure: Failure, texts: Texts): Body {
   const { title, sentence } = texts.describe(failure.reason)
-  const { status, account, provider, choices = [] } = failure
+  const { status, account, provider, choices = [], signedInSince = [] } = failure
   const actions = wayOn(failure, texts)
   const others = choiceList(choices, texts, actions === undefined)
   const content = html`${opening(iconOf(status), title, message(failure.message ?? sentence))}
 ${actions && html`<div class="actions">${actions}</div>`}
 ${choices.length > 0 ? html`<section class="lead"><h2>${texts.otherWays}</h2>${others}</section>` : undefined}
-${details([
-  [texts.account, account],
-  [texts.provider, provider],
-])}`
+${details([...sinceRow(signedInSince, texts), [texts.account, account], [texts.provider, provider]])}`
   return { status, heading: title, content, headers: failureHeaders(failure) }
 }
 
@@ -130,3 +147,6 @@ function wayOn(failure: Failure, texts: Texts): Html | undefined {
 
 /** An empty address is the page itself, asked for with GET. */
 const reload = (texts: Texts): Html => html`<a class="button main" href="">${texts.tryAgain}</a>`
+
+const sinceRow = (since: readonly Instant[], texts: Texts) =>
+  since.length === 0 ? [] : [[texts.since, moments(since, texts)] as const]

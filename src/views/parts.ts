@@ -1,5 +1,5 @@
 // The pieces pages are made of.
-import type { Choice, EmailQuestion } from '../types.ts'
+import type { Choice, EmailQuestion, Instant } from '../types.ts'
 import { type Content, clip, type Html, html, type SafeUrl, safeUrl } from './html.ts'
 import { type Icon, icon } from './icons.ts'
 import type { Texts } from './texts.ts'
@@ -58,9 +58,35 @@ export function emailForm({ action, fields, unknown }: EmailQuestion, texts: Tex
 <button class="button main">${texts.emailNext}</button></form>`
 }
 
+/** A form that is one button; nothing where it may not lead to its place. */
+export function postButton(action: string, words: string, main: boolean): Html | undefined {
+  const address = safeUrl(action)
+  return (
+    address &&
+    html`<form method="post" action="${address}"><button class="${main ? 'button main' : 'button'}">${words}</button></form>`
+  )
+}
+
+/** Points in time shown at most. */
+const mostMoments = 5
+
+/** In UTC: where the person is we do not know. */
+export function moments(instants: readonly Instant[], { lang }: Texts): Html {
+  const format = new Intl.DateTimeFormat(lang === 'en' ? 'en-GB' : lang, {
+    dateStyle: 'long',
+    timeStyle: 'short',
+    timeZone: 'UTC',
+  })
+  const shown = instants.slice(0, mostMoments).map((at, index) => {
+    const moment = html`<time datetime="${new Date(at).toISOString()}">${format.format(at)} UTC</time>`
+    return index === 0 ? moment : html`<br>${moment}`
+  })
+  return html`${shown}${instants.length > mostMoments ? html`<br>…` : undefined}`
+}
+
 /** Names and values; nothing where every value is missing. */
-export function details(entries: readonly (readonly [name: string, value: string | undefined])[]): Html | undefined {
+export function details(entries: readonly (readonly [name: string, value: string | Html | undefined])[]): Html | undefined {
   const known = entries.filter(([, value]) => value !== undefined && value !== '')
   if (known.length === 0) return undefined
-  return html`<dl>${known.map(([name, value]) => html`<div><dt>${name}</dt><dd>${foreign(value ?? '')}</dd></div>`)}</dl>`
+  return html`<dl>${known.map(([name, value]) => html`<div><dt>${name}</dt><dd>${typeof value === 'object' ? value : foreign(value ?? '')}</dd></div>`)}</dl>`
 }

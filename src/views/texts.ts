@@ -40,11 +40,32 @@ export interface Texts {
   readonly resumeSentence: string
   readonly resumeSend: string
   readonly openPage: string
+  readonly displaceTitle: string
+  readonly displaceOne: string
+  /** `count` is more than one. */
+  readonly displaceSeveral: (count: number) => string
+  /** Before a point in time. */
+  readonly since: string
+  /** `ends` of `count` sessions. */
+  readonly displaceAsk: (ends: number, count: number) => string
+  readonly displaceGoOn: (ends: number, count: number) => string
+  readonly displaceCancel: string
+  readonly displacedTitle: string
+  readonly displacedSentence: string
   readonly account: string
   readonly provider: string
   readonly requestId: string
   readonly help: string
 }
+
+const endedOf = (ends: number, count: number): string =>
+  count === 1
+    ? 'that session'
+    : ends === 1
+      ? 'the oldest session'
+      : ends === count
+        ? 'all of them'
+        : `the ${ends} oldest sessions`
 
 const english: Texts = {
   lang: 'en',
@@ -75,6 +96,15 @@ const english: Texts = {
   resumeSentence: 'What you had typed was kept and is being sent now.',
   resumeSend: 'Send it now',
   openPage: 'Open the page',
+  displaceTitle: 'You are signed in elsewhere',
+  displaceOne: 'You are signed in at one other place. More are not allowed at a time.',
+  displaceSeveral: (count) => `You are signed in at ${count} other places. More are not allowed at a time.`,
+  since: 'Signed in elsewhere since',
+  displaceAsk: (ends, count) => `Do you want to end ${endedOf(ends, count)} and go on here? What is not saved there is lost.`,
+  displaceGoOn: (ends, count) => `End ${endedOf(ends, count)} and go on here`,
+  displaceCancel: 'Do not sign in here',
+  displacedTitle: 'You are signed in here now',
+  displacedSentence: 'You are signed out at the other place.',
   account: 'Signed in as',
   provider: 'Sign-in service',
   requestId: 'Request ID',

@@ -1,5 +1,5 @@
 // CPU per request and requests per second of what Postern does with a request, against a bare pipe, in one run.
-// `npm run bench [-- --rounds N --seconds N --json FILE]`. Needs wrk. Compare by ratio: machines are noisy, so rounds are
+// `npm run bench [-- --rounds N --seconds N --json FILE]`. Needs wrk and redis-server. Compare by ratio: machines are noisy, so rounds are
 // interleaved and the median of the per-round ratios is what counts.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type CrookedProvider, startCrookedProvider } from '../support/crooked-provider.ts'
+import { startRedis } from '../support/redis.ts'
 import { createVisitor } from '../support/visitor.ts'
 
 const { values } = parseArgs({
@@ -50,9 +51,18 @@ server.listen(0, '127.0.0.1', () => console.log(server.address().port))
 const written = (rules: readonly string[]): string =>
   rules.map((rule, index) => `{ name: rule${index}, when: '${rule}', message: "Only for the company." }`).join(', ')
 
-const configuration = (upstream: number, engine: string, issuer: string | undefined, ...rules: readonly string[]): string => `
+const configuration = (upstream: number, engine: string, issuer: string | undefined, ...rules: readonly string[]): string =>
+  kept('cookie', upstream, engine, issuer, ...rules)
+
+const kept = (
+  store: string,
+  upstream: number,
+  engine: string,
+  issuer: string | undefined,
+  ...rules: readonly string[]
+): string => `
 server: { listen: "127.0.0.1:0", health: "127.0.0.1:0", admin: "127.0.0.1:0", publicUrl: "http://home.localhost", engine: ${engine} }
-session: { keys: [${key}] }
+session: { keys: [${key}], store: "${store}" }
 providers:
   - ${issuer ? `{ name: P, protocol: OIDC, issuer: "${issuer}", clientId: bench, clientSecret: s3cret }` : '{ name: P, protocol: WEBSEAL, trustedSourceIps: [127.0.0.1] }'}
 portals:
@@ -165,6 +175,8 @@ async function bench(): Promise<void> {
   const none = await startPostern('none', configuration(portal.port, 'undici', issuer))
   const ten = await startPostern('ten', configuration(portal.port, 'undici', issuer, ...tenRules))
   const asking = await startPostern('asking', configuration(portal.port, 'undici', issuer, ...requestRules))
+  const redis = await startRedis()
+  const replica = await startPostern('redis', kept(redis.url, portal.port, 'undici', issuer, rule))
   // the same key, portal and provider: one session opens all of them
   const cookie = await signIn(provider, undici)
   const targets: readonly Target[] = [
@@ -175,6 +187,13 @@ async function bench(): Promise<void> {
     { name: 'signed in, no rules', server: none, headers: [cookie], status: 200 },
     { name: 'signed in, ten rules', server: ten, headers: [cookie], status: 200, against: 'signed in, no rules' },
     { name: 'ten rules, five of the request', server: asking, headers: [cookie], status: 200, against: 'signed in, no rules' },
+    {
+      name: 'signed in, sessions in Redis',
+      server: replica,
+      headers: [await signIn(provider, replica)],
+      status: 200,
+      against: 'signed in',
+    },
     { name: 'signed in, engine http-proxy', server: classic, headers: [cookie], status: 200 },
   ]
   for (const target of targets) load(target, 1) // warm up
@@ -205,6 +224,7 @@ async function bench(): Promise<void> {
   }))
   process.stdout.write(`\n${'case'.padEnd(32)}${'CPU µs'.padStart(8)}${'req/s'.padStart(9)}${'ratio'.padStart(8)}\n`)
   await provider.close()
+  await redis.close()
   for (const row of rows)
     process.stdout.write(
       `${row.name.padEnd(32)}${row.microsPerRequest.toFixed(1).padStart(8)}${row.requestsPerSecond.toFixed(0).padStart(9)}${row.ratio.toFixed(2).padStart(8)}${row.more === undefined ? '' : `  ${row.more.toFixed(2)} of "${row.against}"`}\n`,
@@ -215,11 +235,12 @@ async function bench(): Promise<void> {
   if (values.json) writeFileSync(values.json, JSON.stringify({ node: process.version, rounds, seconds, rows }, undefined, 2))
 }
 
-try {
-  execFileSync('wrk', ['-v'], { stdio: 'ignore' })
-} catch (error) {
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-    process.stderr.write('bench needs wrk → apt-get install wrk\n')
+for (const tool of ['wrk', 'redis-server']) {
+  try {
+    execFileSync(tool, ['--version'], { stdio: 'ignore' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') continue
+    process.stderr.write(`bench needs ${tool} → apt-get install ${tool}\n`)
     process.exit(1)
   }
 }

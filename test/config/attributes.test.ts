@@ -17,7 +17,7 @@ const context = (): CompileContext => ({
   metrics: createMetrics(),
   clock,
   number: 1,
-  revocations: createRevocations({ log }),
+  backing: { revocations: createRevocations({ log }), everywhere: false },
   memory: createFlowMemory(),
   kept: createKeptRequests({ clock }),
   egressProxy: () => undefined,

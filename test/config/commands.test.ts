@@ -18,9 +18,12 @@ async function run(text: string, args: Partial<Parameters<typeof check>[0]> = {}
   return { code, err, out: out.map((line) => line.replaceAll(config, 'postern.yaml')) }
 }
 
+const alone =
+  'note: who signs out or is revoked is remembered by one process only (session.store: cookie): run one replica, or write session.store: redis://HOST:6379'
+
 describe('check', () => {
   it('is content with a good configuration, and says how much it saw', async () => {
-    expect(await run(minimal)).toEqual({ code: 0, err: [], out: ['postern.yaml: fine (1 portal, 1 provider, 0 rules)'] })
+    expect(await run(minimal)).toEqual({ code: 0, err: [], out: [alone, 'postern.yaml: fine (1 portal, 1 provider, 0 rules)'] })
   })
 
   it('shows warnings and is content', async () => {
@@ -28,6 +31,7 @@ describe('check', () => {
     expect(code).toBe(0)
     expect(out).toEqual([
       'postern.yaml:2:22  server.publicUrl  warning: is plain http: sessions can be stolen on the way  → write https, also where TLS ends at the ingress',
+      alone,
       'postern.yaml: fine, 1 warning (1 portal, 1 provider, 0 rules)',
     ])
   })
@@ -39,12 +43,18 @@ describe('check', () => {
     expect(out.at(-1)).toBe('postern.yaml: 2 errors')
   })
 
+  it('is silent about other processes where they hear of a sign-out', async () => {
+    for (const store of ['memory', 'redis://127.0.0.1:6379'])
+      expect((await run(minimal.replace('session: {', `session: { store: "${store}",`))).out).toHaveLength(1)
+    expect((await run(minimal.replace('server: {', 'server: { state: "redis://127.0.0.1:6379",'))).out).not.toContain(alone)
+  })
+
   it('asks the providers when online, and shows what they answer', async () => {
     const status: ProviderStatus = { state: 'ready', endpoints: { token: 'https://idp.company.com/token' } }
     const good = await run(minimal, { online: true, probe: async () => [{ provider: 'PLAY', ...status }] })
     expect(good).toMatchObject({
       code: 0,
-      out: ['PLAY: ready', '  token  https://idp.company.com/token', 'postern.yaml: fine (1 portal, 1 provider, 0 rules)'],
+      out: [alone, 'PLAY: ready', '  token  https://idp.company.com/token', 'postern.yaml: fine (1 portal, 1 provider, 0 rules)'],
     })
     const bad = await run(minimal, {
       online: true,
@@ -52,7 +62,7 @@ describe('check', () => {
     })
     expect(bad).toMatchObject({
       code: 1,
-      out: ['PLAY: unavailable, no answer', 'postern.yaml: 1 provider unavailable (1 portal, 1 provider, 0 rules)'],
+      out: [alone, 'PLAY: unavailable, no answer', 'postern.yaml: 1 provider unavailable (1 portal, 1 provider, 0 rules)'],
     })
   })
 

@@ -82,14 +82,22 @@ describe('postern uris', () => {
   it('lists each address to register once, with the portals that use it', async () => {
     expect(await printed(false)).toEqual([
       'My IdP',
-      '  redirect     https://home.company.com/_postern/callback/My%20IdP  (home)',
-      '  redirect     https://mail.company.com/_postern/callback/My%20IdP  (mail)',
-      '  post-logout  https://home.company.com/_postern/signed-out  (home)',
-      '  post-logout  https://mail.company.com/_postern/signed-out  (mail)',
+      '  redirect       https://home.company.com/_postern/callback/My%20IdP  (home)',
+      '  redirect       https://mail.company.com/_postern/callback/My%20IdP  (mail)',
+      '  post-logout    https://home.company.com/_postern/signed-out  (home)',
+      '  post-logout    https://mail.company.com/_postern/signed-out  (mail)',
+      '  back-channel   https://home.company.com/_postern/backchannel-logout/My%20IdP  (home)',
+      '  back-channel   https://mail.company.com/_postern/backchannel-logout/My%20IdP  (mail)',
+      '  front-channel  https://home.company.com/_postern/frontchannel-logout/My%20IdP  (home)',
+      '  front-channel  https://mail.company.com/_postern/frontchannel-logout/My%20IdP  (mail)',
       'CAS',
-      '  redirect     https://home.company.com/cas/login?client_name=PLAY  (home, mail)',
-      '  post-logout  https://home.company.com/_postern/signed-out  (home)',
-      '  post-logout  https://mail.company.com/_postern/signed-out  (mail)',
+      '  redirect       https://home.company.com/cas/login?client_name=PLAY  (home, mail)',
+      '  post-logout    https://home.company.com/_postern/signed-out  (home)',
+      '  post-logout    https://mail.company.com/_postern/signed-out  (mail)',
+      '  back-channel   https://home.company.com/_postern/backchannel-logout/CAS  (home)',
+      '  back-channel   https://mail.company.com/_postern/backchannel-logout/CAS  (mail)',
+      '  front-channel  https://home.company.com/_postern/frontchannel-logout/CAS  (home)',
+      '  front-channel  https://mail.company.com/_postern/frontchannel-logout/CAS  (mail)',
     ])
   })
 
@@ -105,9 +113,11 @@ providers:
 portals:
   - { name: home, upstream: "http://127.0.0.1:8081", providers: [HUB, own, { name: FIDO, after: HUB }] }
 `)
-    expect(urisOf(config).map(({ provider, redirectUri }) => [provider, redirectUri])).toEqual([
-      ['HUB', 'https://home.company.com/_postern/callback/HUB'],
-      ['FIDO', 'https://home.company.com/_postern/callback/FIDO'],
+    expect(
+      urisOf(config).map(({ provider, redirectUri, backChannelLogoutUri }) => [provider, redirectUri, backChannelLogoutUri]),
+    ).toEqual([
+      ['HUB', 'https://home.company.com/_postern/callback/HUB', undefined],
+      ['FIDO', 'https://home.company.com/_postern/callback/FIDO', 'https://home.company.com/_postern/backchannel-logout/FIDO'],
     ])
   })
 
@@ -117,6 +127,8 @@ portals:
       portal: 'mail',
       redirectUri: 'https://mail.company.com/_postern/callback/My%20IdP',
       postLogoutUri: 'https://mail.company.com/_postern/signed-out',
+      backChannelLogoutUri: 'https://mail.company.com/_postern/backchannel-logout/My%20IdP',
+      frontChannelLogoutUri: 'https://mail.company.com/_postern/frontchannel-logout/My%20IdP',
     })
   })
 

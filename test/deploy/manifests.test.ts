@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Deployment } from 'kubernetes-models/apps/v1'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import { ConfigMap, Service } from 'kubernetes-models/v1'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -15,11 +16,12 @@ import { render, type Tree } from './kustomize.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const folderOf = (variant: string): string => join(root, 'deploy/kubernetes', variant)
-const variants = ['sidecar', 'behind-webseal'] as const
+const variants = ['sidecar', 'behind-webseal', 'replicas'] as const
 const models: Readonly<Record<string, new (data: never) => { validate(): void }>> = {
   ConfigMap,
   Deployment,
   NetworkPolicy,
+  PodDisruptionBudget,
   Service,
 }
 const modules: Readonly<Record<string, string>> = {
@@ -27,6 +29,7 @@ const modules: Readonly<Record<string, string>> = {
   Service: 'v1',
   Deployment: 'apps/v1',
   NetworkPolicy: 'networking.k8s.io/v1',
+  PodDisruptionBudget: 'policy/v1',
 }
 
 const find = (objects: readonly Tree[], kind: string): Tree => objects.find((object) => object['kind'] === kind)!
@@ -52,7 +55,14 @@ describe.each(variants)('the manifests of %s', (variant) => {
   }
 
   it('are what the Kubernetes API accepts', () => {
-    expect(objects.map((object) => object['kind']).sort()).toEqual(['ConfigMap', 'Deployment', 'NetworkPolicy', 'Service'])
+    const more = variant === 'replicas' ? ['PodDisruptionBudget'] : []
+    expect(objects.map((object) => object['kind']).sort()).toEqual([
+      'ConfigMap',
+      'Deployment',
+      'NetworkPolicy',
+      ...more,
+      'Service',
+    ])
     for (const object of objects) expect(() => new models[object['kind']]!(object as never).validate()).not.toThrow()
   })
 

@@ -51,7 +51,7 @@ describe('the refusals that are remembered', () => {
   it('of strangers push no person out', () => {
     const refusals = createRefusals()
     refusals.note(refusal('person'))
-    for (let i = 0; i < 1000; i++) {
+    for (let i = 0; i < 10_000; i++) {
       const { identity: _nobody, ...stranger } = refusal(`s${i}`)
       refusals.note(stranger)
     }
@@ -62,6 +62,16 @@ describe('the refusals that are remembered', () => {
     const session = { ...anna, keep: { idToken: 'SECRET' }, sessionId: 'SECRET' }
     refusals.note(refusal('a', { path: '/x?token=SECRET', identity: session }))
     expect(JSON.stringify(refusals.find('a'))).not.toContain('SECRET')
+  })
+  it('hold what the rules were asked about: what a post-login action learnt, and the profile', () => {
+    const refusals = createRefusals()
+    const shaped = {
+      ...anna,
+      added: { operator: null, level: 3 },
+      profile: { name: 'internal', attributes: { department: 'x' } },
+    }
+    refusals.note(refusal('a', { identity: shaped }))
+    expect(refusals.find('a')?.identity).toEqual(shaped)
   })
   it('with the same id replace each other', () => {
     const refusals = createRefusals()

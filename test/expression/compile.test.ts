@@ -219,10 +219,71 @@ describe('limits', () => {
     ['a long loop in loops', '$count($map([1..3000], function($x) { $map([1..3000], function($y) { $x * $y }) }))', 'too long'],
     ['a huge range', '[1..10000000]', 'too long'],
     ['a text that doubles', '($f := function($s) { $f($s & $s) }; $f("aa"))', 'grows over'],
+    [
+      'a value that holds itself twice, and again, as a result',
+      '($f := function($x, $n) { $n = 0 ? $x : $f({"a": $x, "b": $x}, $n - 1) }; $f("x", 40))',
+      'too large',
+    ],
+    [
+      'such a value that is compared',
+      '($f := function($x, $n) { $n = 0 ? $x : $f({"a": $x, "b": $x}, $n - 1) }; $f("x", 40) = $f("x", 40))',
+      'too large',
+    ],
+    [
+      'such a value that is written out',
+      '($f := function($x, $n) { $n = 0 ? $x : $f({"a": $x, "b": $x}, $n - 1) }; $string($f("x", 40)) = "x")',
+      'too large',
+    ],
+    [
+      'such lists before a name',
+      '($f := function($x, $n) { $n = 0 ? $x : $f([[$x], [$x]], $n - 1) }; $f("x", 40).name = 1)',
+      'too large',
+    ],
+    [
+      'such lists as a condition',
+      '($f := function($x, $n) { $n = 0 ? $x : $f($map([1, 2], function() { $x }), $n - 1) }; $f(["a", "b"], 40) ? true : false)',
+      'too large',
+    ],
+    ['a long text between thousands', '$length($join([1..5000].$string(), $pad("a", 60000)))', 'grows over'],
     ['a wide padding', '$pad("a", 1e6)', 'grows over'],
     ['a wide padding by a fact', '$pad("a", -width)', 'grows over'],
   ])('cut off %s', async (_what, source, message) => {
     expect((await failure(source, { width: 1e6 })).message).toContain(message)
+  })
+
+  it('stop the process for one evaluation, never for a row of them', async () => {
+    const order: string[] = []
+    const endless = compileExpression('($f := function($x) { $f($x) }; $f(1))', 'rule')
+    const slow = [1, 2, 3, 4].map(async (each) => {
+      await endless.evaluate({}).catch(() => order.push(`slow ${each}`))
+    })
+    // a request that arrives meanwhile: it comes by the event loop, and asks an expression of its own
+    const other = new Promise((arrived) => setImmediate(arrived))
+      .then(() => evaluate('hd = "a"', { hd: 'a' }))
+      .then(() => order.push('other'))
+    await Promise.all([...slow, other])
+    expect(order.indexOf('other')).toBeLessThan(2)
+    expect(order.filter((one) => one !== 'other')).toEqual(['slow 1', 'slow 2', 'slow 3', 'slow 4'])
+  })
+
+  it('let $distinct look through thousands of objects', async () => {
+    const people = Array.from({ length: 5000 }, (_, index) => ({ a: index, b: ['x'] }))
+    expect(await evaluate('$count($distinct(people)) = 5000', { people: [...people, { b: ['x'], a: 7 }] })).toBe(true)
+    expect(await evaluate('$distinct(odd)', { odd: [1, '1', true, null, [1], [1], { a: 1, b: 2 }, { b: 2, a: 1 }] })).toEqual([
+      1,
+      '1',
+      true,
+      null,
+      [1],
+      { a: 1, b: 2 },
+    ])
+    expect(await evaluate('$distinct(same.name)', { same: [{ name: 'a' }, { name: 'a' }] })).toBe('a')
+  })
+
+  it('allow what an answer of 1 MiB holds', async () => {
+    const people = Array.from({ length: 8000 }, (_, index) => ({ id: index, name: 'n'.repeat(100) }))
+    expect(await evaluate('"x" in people.name', { people: people.slice(0, 4000) })).toBe(false)
+    expect(await evaluate('people[7999].id', { people })).toBe(7999)
   })
 
   it('leave the next evaluation alone', async () => {

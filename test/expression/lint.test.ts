@@ -56,6 +56,19 @@ describe('a warning', () => {
     ['hd == None', 'missing fact is not null', 'not $exists(hd)'],
     ['email_verified ? hd = "x" : false', '"false" too', 'email_verified = true'],
     ['"a" = "a"', 'reads no fact', 'name a fact'],
+    ['not (hd = "evil.org")', 'also holds where hd is missing', '$exists(hd)'],
+    ['not hd == "evil.org" and is_system', 'also holds where hd is missing', '$exists(hd)'],
+    ['not ("x" in roles)', 'also holds where roles is missing', '$exists(roles)'],
+    ['not (suspended or is_system)', 'also holds where suspended is missing', '$exists(suspended)'],
+    ['not (is_system or level < 3)', 'also holds where level is missing', '$exists(level)'],
+    ['hd = "evil.org" ? false : true', 'also holds where hd is missing', '$exists(hd)'],
+    ['(hd = "evil.org") = false', 'also holds where hd is missing', '$exists(hd)'],
+    ['(hd = "evil.org") != true', 'also holds where hd is missing', '$exists(hd)'],
+    ['email_verified ?? true', 'lacks email_verified is let in', 'email_verified = true'],
+    ['email_verified ?: true', 'lacks email_verified is let in', 'email_verified = true'],
+    ['$boolean(email_verified)', '"false" too', 'email_verified = true'],
+    ['hd\u00a0= "x"', 'cannot be seen', 'plain blanks'],
+    ['\u200bhd = "x"', 'cannot be seen', 'plain blanks'],
     ['$contains(email, "@company.com")', 'anywhere', '$emailDomain'],
     ['$contains($lowercase(email), "company.com")', 'anywhere', '$emailDomain'],
     ['$split(email, "@")[1] = "company.com"', 'second @', '$emailDomain'],
@@ -109,13 +122,79 @@ describe('a warning', () => {
     '$contains(email, /^[^@]+@company\\.com$/)',
     '$contains(request.path, "/admin/")',
     '($h := $number($fromMillis(now, "[H]")); $h > 7 and $h < 19)',
-    'not ((a = 1) or b)',
+    'not ((account = "a") or is_system)',
+    'not (hd = "x") and $exists(hd)',
+    'not not (hd = "x")',
+    'not (level < 3)',
+    'suspended = false',
+    '$exists(hd) ? hd = "x" : true',
+    '`my claim` = "x"',
   ])('is not given on %s', (source) => {
     expect(lintRule(source)).toEqual([])
   })
 
   it('is left to the compiler where the rule is broken', () => {
     expect(lintRule('hd = ')).toEqual([])
+  })
+})
+
+describe('a text that a fact never holds', () => {
+  it.each([
+    ['is_system = "true"', 'is_system is true or false: a text', 'write is_system = true'],
+    ['"false" == is_client_ip_private', 'is_client_ip_private is true or false', 'write is_client_ip_private = false'],
+    ['is_system != "true"', 'a text never equals it', 'write is_system = false'],
+    ['is_system = 1', 'a number never equals it', 'write is_system = true'],
+    ['is_system in ["true", "yes"]', 'a text never equals it', 'write is_system = true'],
+    ['email_verified = "true"', 'email_verified is true or false', 'write email_verified = true'],
+    ['claims.email_verified = "True"', 'claims.email_verified is true or false', 'write claims.email_verified = true'],
+    ['client_ip = "10.0.0.0/8"', 'one address', 'write $inCidr(client_ip, "10.0.0.0/8")'],
+    ['client_ip != "10.0.0.0/8"', 'one address', 'write not $inCidr(client_ip, "10.0.0.0/8")'],
+    ['client_ip in ["10.1.2.3", "fd00::/8"]', 'one address', 'write $inCidr(client_ip, "fd00::/8")'],
+    ['client_ip = "10.*"', 'one address', '$inCidr'],
+    ['request.method = "get"', 'upper case', 'write request.method = "GET"'],
+    ['request.method in ["GET", "head"]', 'upper case', 'write "HEAD"'],
+    ['not ("post" = request.method)', 'upper case', 'write request.method = "POST"'],
+  ])('is warned about: %s', (source, message, advice) => {
+    const [only, ...more] = words(source)
+    expect([only, more]).toEqual([expect.stringMatching(/ \| /), []])
+    expect(only).toContain(message)
+    expect(only?.split(' | ')[1]).toContain(advice)
+  })
+
+  const known = {
+    provider: ['PLAY', 'FIDO'],
+    portal: ['home'],
+    nearest: (word: string, among: readonly string[]) => among.find((name) => name[0]?.toLowerCase() === word[0]?.toLowerCase()),
+  }
+  const named = (source: string) => lintRule(source, [], known).map(({ message, advice }) => `${message} | ${advice}`)
+  it('is the name of a provider or portal that the configuration does not have', () => {
+    expect(named('provider = "PALY"')).toEqual(['no provider of this configuration has the name "PALY" | did you mean "PLAY"?'])
+    expect(named('portal = "hmoe"')).toEqual(['no portal of this configuration has the name "hmoe" | did you mean "home"?'])
+    expect(named('provider != "SAML"')).toEqual([
+      'no provider of this configuration has the name "SAML" | write one of PLAY, FIDO',
+    ])
+    expect(named('provider in ["PLAY", "FDIO"]')).toEqual([expect.stringContaining('"FIDO"')])
+    expect(lintRule('provider = "PALY"')).toEqual([])
+  })
+
+  it.each([
+    'is_system = true',
+    'is_system',
+    'email_verified = true or email_verified = "true"',
+    'email_verified in [true, "true"]',
+    '$string(email_verified) = "true"',
+    'provider = "PLAY" and portal = "home"',
+    'provider in ["PLAY", "FIDO"]',
+    'provider = claims.provider',
+    'claims.provider = "anything"',
+    '$lowercase(provider) = "play"',
+    'client_ip = "10.1.2.3"',
+    'client_ip = null',
+    'request.method in ["GET", "HEAD"]',
+    'request.path = "/get"',
+    '$lowercase(request.method) = "get"',
+  ])('is not seen in %s', (source) => {
+    expect(named(source)).toEqual([])
   })
 })
 
@@ -140,6 +219,11 @@ describe('what the cases leave open', () => {
     expect(said('hd != "x"', { hd: 'x' }, {})).toEqual([])
     expect(said('hd != "x"', { claims: { hd: 'x' } })).toHaveLength(1)
     expect(said('auth.profile.a != 1', { auth: { profile: { a: 1 } } }, { auth: {} })).toEqual([])
+  })
+
+  it('is who lacks a claim that a not turns round, until a case has none', () => {
+    expect(said('not (hd = "x")', { hd: 'x' }, { hd: 'y' })).toEqual([expect.stringContaining('no case shows that')])
+    expect(said('not (hd = "x")', { hd: 'x' }, {})).toEqual([])
   })
 
   it('is a claim that is a list in every case, and compared with a text', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { PosternError } from '../../src/errors.ts'
 import { createAccountLinks } from '../../src/identity/account-links.ts'
 import { createMemoryState } from '../../src/state/memory.ts'
 import type { StateStore } from '../../src/state.ts'
@@ -75,6 +76,47 @@ describe('account links', () => {
     expect((await links.list()).length).toBe(2)
   })
 
+  it.each([
+    ['mike@company.com', 'm\u0131ke@company.com'],
+    ['mike@company.com', 'MIKE@COMPANY.COM'],
+    ['kiss@company.com', 'ki\u017fs@company.com'],
+    ['kim@company.com', '\u212aim@company.com'],
+    ['nikos@\u03b1\u03c3.gr', 'nikos@\u03b1\u03c2.gr'],
+    ['anna@company.com', 'an\u00adna\u200b@company.com'],
+    ['andr\u00e9@company.com', 'andre\u0301@company.com'],
+  ])('take for one what a portal might: %s and %s', async (one, other) => {
+    const { links } = world()
+    await links.resolve(person('s1', one), 'PLAY')
+    expect(await links.resolve(person('s2', other, { account: 'free' }), 'PLAY')).toMatchObject(conflict)
+    expect(await links.resolve(person('s3', 'free@company.com', { account: other }), 'PLAY')).toMatchObject(conflict)
+    expect((await links.list(other)).map(({ subject }) => subject)).toEqual(['s1'])
+  })
+
+  it('look as they resolve, and leave nothing behind', async () => {
+    const { links, store } = world()
+    expect(await links.look(person('s1', 'anna@company.com'), 'PLAY')).toEqual(account('anna@company.com'))
+    expect(await store.list('', 10)).toEqual([])
+    await links.resolve(person('s1', 'anna@company.com'), 'PLAY')
+    const before = await store.list('', 10)
+    expect(await links.look(person('s1', 'married@company.com'), 'PLAY')).toEqual(account('anna@company.com'))
+    expect(await links.look(person('s2', 'Anna@company.com', { account: 'free' }), 'PLAY')).toMatchObject(conflict)
+    expect(await links.look(person('s3', 'free@company.com', { account: 'ANNA@company.com' }), 'PLAY')).toMatchObject(conflict)
+    const unverified = person('s4', 'dora@company.com', { claims: {} })
+    expect(await links.look(unverified, 'PLAY')).toMatchObject({ reason: 'email-not-verified' })
+    expect(await store.list('', 10)).toEqual(before)
+  })
+
+  it('say no to whoever looks while another is about to be linked, and yes once that one has died', async () => {
+    const { links, another, clock } = world()
+    await another((alive) => dyingAfter(alive, 3))
+      .resolve(person('s1', 'anna@company.com'), 'PLAY')
+      .catch(() => undefined)
+    expect(await links.look(person('s2', 'anna@company.com', { account: 'free' }), 'PLAY')).toMatchObject(conflict)
+    expect(await links.look(person('s1', 'anna@company.com'), 'PLAY')).toEqual(account('anna@company.com'))
+    clock.pass(61_000)
+    expect(await links.look(person('s2', 'anna@company.com', { account: 'free' }), 'PLAY')).toEqual(account('free'))
+  })
+
   it('do not mistake one pair of issuer and subject for another', async () => {
     const { links } = world()
     await links.resolve(person('bc', 'one@company.com', { issuer: 'https://a' }), 'PLAY')
@@ -100,8 +142,11 @@ describe('account links', () => {
   it('refuse a first sign-in without an e-mail', async () => {
     const { links } = world()
     const { email: _, ...nameless } = person('s1', 'anna@company.com')
-    for (const verified of [true, false]) expect(await links.resolve(nameless, 'PLAY', { verified })).toMatchObject(conflict)
-    expect(await links.resolve({ ...nameless, email: '  ' }, 'PLAY')).toMatchObject(conflict)
+    // nobody else is in the way: what the person reads must not say so
+    const missing = { kind: 'conflict', reason: 'account-missing' }
+    for (const verified of [true, false]) expect(await links.resolve(nameless, 'PLAY', { verified })).toMatchObject(missing)
+    for (const email of ['', '  ', '\u200b\u00ad'])
+      expect(await links.resolve({ ...nameless, email }, 'PLAY')).toMatchObject(missing)
   })
 
   it('let one of many subjects win that come first at once with one e-mail, and keep nothing of the others', async () => {
@@ -210,7 +255,7 @@ describe('account links', () => {
     expect((await links.list()).map(({ subject }) => subject).sort()).toEqual(['s1', 's2'])
     expect(await links.list('ANNA@company.com')).toEqual([
       {
-        id: expect.stringMatching(/^[\w-]{43}$/),
+        id: expect.stringMatching(/^[0-9a-f]{64}$/),
         account: 'anna@company.com',
         provider: 'PLAY',
         issuer: 'https://idp.company.com',
@@ -234,6 +279,18 @@ describe('account links', () => {
     expect(await links.resolve(person('s2', 'anna@company.com'), 'PLAY')).toEqual(account('anna@company.com'))
   })
 
+  it('fail at whichever access the store fails, and go on from there when it is back', async () => {
+    for (let accesses = 0; accesses < 7; accesses++) {
+      const { links, another } = world()
+      const broken = another((store) => failingAfter(store, accesses))
+      await expect(broken.resolve(person('s1', 'anna@company.com'), 'PLAY')).rejects.toMatchObject({
+        reason: 'store-unavailable',
+      })
+      expect(await links.resolve(person('s1', 'anna@company.com'), 'PLAY')).toEqual(account('anna@company.com'))
+      expect(await links.resolve(person('s2', 'anna@company.com'), 'PLAY')).toMatchObject(conflict)
+    }
+  })
+
   it('fail when the store fails: nobody gets an account that was not looked up', async () => {
     const { links, store } = world()
     await store.close()
@@ -248,6 +305,25 @@ function dyingAfter(store: StateStore, writes: number): StateStore {
     ...store,
     change: async (...change) => {
       if (left-- <= 0) throw new Error('killed')
+      return store.change(...change)
+    },
+  }
+}
+
+/** From then on it cannot be reached. */
+function failingAfter(store: StateStore, accesses: number): StateStore {
+  let left = accesses
+  const asked = () => {
+    if (left-- <= 0) throw new PosternError('store-unavailable', 'gone')
+  }
+  return {
+    ...store,
+    get: async (key) => {
+      asked()
+      return store.get(key)
+    },
+    change: async (...change) => {
+      asked()
       return store.change(...change)
     },
   }

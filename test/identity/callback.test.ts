@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { PosternError } from '../../src/errors.ts'
+import { createFlowMemory, type FlowMemory } from '../../src/identity/flow.ts'
 import {
   accountOf,
   Browser,
@@ -227,5 +229,43 @@ describe('a callback', () => {
     const back = await browser.goAway('home', 'anna')
     for (const method of ['POST', 'HEAD']) expect(failureOf(await browser.open(back, { method })).status).toBe(405)
     expect(locationOf(await browser.open(back))).toBe(`${home}/`)
+  })
+})
+
+describe('a callback while it cannot be said whether it was used at another replica', () => {
+  it('is not used up: the provider is not asked, and the same address works later', async () => {
+    const memory = createFlowMemory()
+    let down = true
+    const shared: FlowMemory = {
+      ...memory,
+      use: async (id) => {
+        if (down) throw new PosternError('store-unavailable', 'down')
+        return memory.use(id)
+      },
+    }
+    const { browser, play } = usual({ memory: shared })
+    const back = await browser.goAway('home', 'anna', { returnTo: '/a' })
+    const answer = await browser.open(back)
+    expect(failureOf(answer)).toEqual({
+      status: 503,
+      reason: 'store-unavailable',
+      requestId: 'request-1',
+      provider: 'PLAY',
+      retryAfter: 5,
+    })
+    expect([answer.cookies, play.completed]).toEqual([[], []])
+    down = false
+    expect(locationOf(await browser.open(back))).toBe(`${home}/a`)
+  })
+
+  it('that fails in another way is no business of the person', async () => {
+    const memory: FlowMemory = {
+      ...createFlowMemory(),
+      use: async () => {
+        throw new TypeError('a mistake of ours')
+      },
+    }
+    const { browser } = usual({ memory })
+    await expect(browser.open(await browser.goAway('home', 'anna'))).rejects.toThrow(TypeError)
   })
 })

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import type { Board } from '../../src/board.ts'
+import { PosternError } from '../../src/errors.ts'
 import { createFlowMemory, createFlows, newFlowId, type Waiting } from '../../src/identity/flow.ts'
 import { createSealer } from '../../src/identity/seal.ts'
-import { keyA, minute, noon, rulesOf } from './harness.ts'
+import { createMemoryBoard } from '../../src/state/board-memory.ts'
+import { keyA, minute, noon, rulesOf, TestClock } from './harness.ts'
 
 const flows = createFlows(createSealer([keyA]))
 const rules = rulesOf('home')
@@ -77,8 +80,86 @@ describe('the memory of flows', () => {
   })
 
   it('is bounded', () => {
-    const memory = createFlowMemory(3)
+    const memory = createFlowMemory({ most: 3 })
     for (let i = 0; i < 9; i++) memory.expect(`${i}`, waiting(noon + i))
-    expect(memory.timedOut(noon + 20 * minute).map(({ at }) => at - noon)).toEqual([6, 7, 8])
+    expect([...(memory.timedOut(noon + 20 * minute) as readonly Waiting[])].map(({ at }) => at - noon)).toEqual([6, 7, 8])
+  })
+})
+
+/** A board that can be taken away. */
+function fragile(board: Board): Board & { down: boolean } {
+  const guarded = {
+    down: false,
+    ...Object.fromEntries(
+      (['once', 'put', 'get', 'take', 'lease'] as const).map((name) => [
+        name,
+        async (...given: unknown[]) => {
+          if (guarded.down) throw new PosternError('store-unavailable', 'down')
+          return (board[name] as (...all: unknown[]) => Promise<unknown>)(...given)
+        },
+      ]),
+    ),
+  } as Board & { down: boolean }
+  return guarded
+}
+function replicas() {
+  const clock = new TestClock()
+  const board = fragile(createMemoryBoard({ clock: clock.read }))
+  return { clock, board, one: createFlowMemory({ board }), two: createFlowMemory({ board }) }
+}
+
+describe('the memory of flows that replicas share', () => {
+  it('lets each be used once at all of them, however many ask at the same time', async () => {
+    const { one, two } = replicas()
+    const uses = await Promise.all([one, two, one, two, two].map((memory) => memory.use('a')))
+    expect(uses.filter(Boolean)).toHaveLength(1)
+    expect([await one.use('a'), await two.use('a'), await two.use('b')]).toEqual([false, false, true])
+  })
+
+  it('forgets none as long as a callback could bring it, clocks being what they are', async () => {
+    const { one, two, clock } = replicas()
+    await one.use('a')
+    clock.pass(20 * minute - 1)
+    expect(await two.use('a')).toBe(false)
+  })
+
+  it('does not use up what it cannot write down', async () => {
+    const { one, two, board } = replicas()
+    board.down = true
+    await expect(one.use('a')).rejects.toMatchObject({ reason: 'store-unavailable' })
+    board.down = false
+    expect([await one.use('a'), await two.use('a')]).toEqual([true, false])
+  })
+
+  it('misses nobody who came back at another replica', async () => {
+    const { one, two, clock } = replicas()
+    one.expect('a', waiting(noon))
+    one.expect('b', waiting(noon + 1))
+    await two.arrived('a')
+    clock.pass(10 * minute + 1)
+    expect(await two.timedOut(clock.now)).toEqual([])
+    expect(await one.timedOut(clock.now)).toEqual([waiting(noon + 1)])
+    expect(await one.timedOut(clock.now)).toEqual([])
+  })
+
+  it('asks later where it cannot ask, and nobody waits for that', async () => {
+    const { one, two, clock, board } = replicas()
+    one.expect('a', waiting(noon))
+    one.expect('b', waiting(noon))
+    await two.arrived('a')
+    board.down = true
+    await two.arrived('b')
+    clock.pass(10 * minute)
+    expect(await one.timedOut(clock.now)).toEqual([])
+    board.down = false
+    expect(await one.timedOut(clock.now)).toEqual([waiting(noon)])
+  })
+
+  it('gives each once, also to two who ask at the same time', async () => {
+    const { one, clock } = replicas()
+    one.expect('a', waiting(noon))
+    clock.pass(10 * minute)
+    const both = await Promise.all([one.timedOut(clock.now), one.timedOut(clock.now)])
+    expect(both.flat()).toHaveLength(1)
   })
 })

@@ -209,6 +209,7 @@ export const routeOf = (extra: Partial<Route> = {}): Route => ({
   access: 'authenticated',
   preflight: 'judge',
   extendsSession: true,
+  endsSession: false,
   hasOwnRules: false,
   encodedSlash: 'refuse',
   judge: () => ({ verdict: { allowed: true, reason: 'allowed', rule: '' }, headers: [] }),

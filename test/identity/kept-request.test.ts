@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { PosternError } from '../../src/errors.ts'
 import { createKeptRequests, type KeptRequests, largestKept, resumePath, slotIn } from '../../src/identity/kept-request.ts'
 import { readPostedForm } from '../../src/identity/posted-form.ts'
+import { createMemoryBoard } from '../../src/state/board-memory.ts'
 import { minute, noon, requestOf, rulesOf } from './harness.ts'
 
 const anna = { issuer: 'https://idp.company.com', subject: 'anna' }
@@ -106,6 +108,121 @@ describe('what somebody had typed', () => {
     }
     expect(seen).toHaveLength(2)
     for (const secret of ['hello', 'anna', 'notes', 'idp.company']) expect(seen.join(' ')).not.toContain(secret)
+  })
+})
+
+describe('what somebody had typed, kept for all replicas', () => {
+  const replicas = (limits?: { bytes: number; entries: number; ofOnePerson: number }) => {
+    const clock = new Clock()
+    const real = createMemoryBoard({ clock: clock.read })
+    const state = { down: false, texts: new Map<string, string>() }
+    const up = () => {
+      if (state.down) throw new PosternError('store-unavailable', 'down')
+    }
+    const board = {
+      ...real,
+      put: async (key: string, text: string, forMs: number) => {
+        up()
+        state.texts.set(key, text)
+        await real.put(key, text, forMs)
+      },
+      get: async (key: string) => {
+        up()
+        return real.get(key)
+      },
+      take: async (key: string) => {
+        up()
+        return real.take(key)
+      },
+    }
+    const of = () => createKeptRequests({ clock: clock.read, board, ...(limits ? { limits } : {}) })
+    return { clock, state, real, one: of(), two: of() }
+  }
+
+  it('is given back by another one, once', async () => {
+    const { one, two } = replicas()
+    const place = await keep(one)
+    const all = await Promise.all([one, two, two, one].map((kept) => kept.take(place.slot, bringing(place), rules)))
+    expect(all.filter(Boolean)).toEqual([expect.objectContaining({ target: '/notes?to=a%20b', fields: [['text', 'hello']] })])
+    expect(await two.take(place.slot, bringing(place), rules)).toBeUndefined()
+  })
+
+  it('stays for the browser that has the key when another one asks', async () => {
+    const { one, two } = replicas()
+    const place = await keep(one)
+    const other = await keep(one)
+    const stolen = { cookies: bringing(other).cookies.replace(other.slot, place.slot) }
+    expect(await two.take(place.slot, stolen, rules)).toBeUndefined()
+    expect(await two.take(place.slot, bringing(place), rules)).toBeDefined()
+  })
+
+  it('cannot be read there: neither what, nor whose, nor for which page', async () => {
+    const { one, state } = replicas()
+    await keep(one, { body: bytes('text=hello') })
+    const dump = JSON.stringify(
+      [...state.texts].map(([key, text]) => [key, text, Buffer.from(text, 'base64').toString('latin1')]),
+    )
+    expect(state.texts.size).toBe(1)
+    for (const secret of ['hello', 'anna', 'notes', 'idp.company']) expect(dump).not.toContain(secret)
+  })
+
+  it('is over after ten minutes', async () => {
+    const { one, two, clock } = replicas()
+    const place = await keep(one)
+    clock.now += 10 * minute
+    expect(await two.take(place.slot, bringing(place), rules)).toBeUndefined()
+  })
+
+  it('has the same limits: what is pushed out is gone for all', async () => {
+    const { one, two } = replicas({ bytes: 1_000_000, entries: 6, ofOnePerson: 2 })
+    const places = [await keep(one, { person: bert }), await keep(one), await keep(one), await keep(one)] as const
+    expect(one.size).toBe(3)
+    const back = []
+    for (const place of places) back.push((await two.take(place.slot, bringing(place), rules)) !== undefined)
+    expect(back).toEqual([true, false, true, true])
+  })
+
+  it('is kept by this process alone while nothing can be shared', async () => {
+    const { one, two, state } = replicas()
+    state.down = true
+    const place = await keep(one)
+    expect(await one.take(place.slot, bringing(place), rules)).toBeDefined()
+    const later = await keep(one)
+    state.down = false
+    expect(await two.take(later.slot, bringing(later), rules)).toBeUndefined()
+    expect(await one.take(later.slot, bringing(later), rules)).toBeDefined()
+  })
+
+  it('is given back once even where the board took it and could not say so', async () => {
+    const { clock, one, real } = replicas()
+    const unsure = {
+      ...real,
+      put: async (...given: Parameters<typeof real.put>) => {
+        await real.put(...given)
+        throw new PosternError('store-unavailable', 'the answer was lost')
+      },
+    }
+    const kept = createKeptRequests({ clock: clock.read, board: unsure })
+    const place = await keep(kept)
+    expect(await one.take(place.slot, bringing(place), rules)).toBeUndefined()
+    expect(await kept.take(place.slot, bringing(place), rules)).toBeDefined()
+  })
+
+  it('is still there where it could not be asked for', async () => {
+    const { one, two, state } = replicas()
+    const place = await keep(one)
+    state.down = true
+    await expect(two.take(place.slot, bringing(place), rules)).rejects.toMatchObject({ reason: 'store-unavailable' })
+    state.down = false
+    expect(await two.take(place.slot, bringing(place), rules)).toBeDefined()
+  })
+
+  it('is kept by this process alone where it is too large to be shared', async () => {
+    const { one, two, state } = replicas()
+    const place = await keep(one, { body: bytes('a&'.repeat(32_000)) })
+    expect(state.texts.size).toBe(0)
+    expect(await two.take(place.slot, bringing(place), rules)).toBeUndefined()
+    expect((await one.take(place.slot, bringing(place), rules))?.fields).toHaveLength(32_000)
   })
 })
 

@@ -1,7 +1,9 @@
 // Calls of ours to other services: where they can go, what they can say, what may be said of them.
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type CallOptions, createOutboundCall } from '../../src/identity/outbound-call.ts'
 import type { Facts } from '../../src/types.ts'
+import { listenOnLoopback } from '../support/loopback.ts'
 import { type Service, startService } from '../support/service.ts'
 
 let service: Service
@@ -57,6 +59,22 @@ describe('the address', () => {
     await expect(make({ path: '/people/.{sub}/groups' }, { sub: '.' })).rejects.toThrow('. or ..')
     await expect(make({ path: '/people/%2e{sub}/groups' }, { sub: '.' })).rejects.toThrow('. or ..')
   })
+
+  it.each(['../admin', 'a/../../admin', 'a\\..\\admin', './x', '..;/admin', '..;a=b', 'a/..', 'x\r\ny', 'x\0', '\u007f'])(
+    'is not made where a server that decodes before it splits would read another path: %j',
+    async (sub) => {
+      const before = service.asked.length
+      await expect(make({ path: '/people/{sub}/groups' }, { sub })).rejects.toThrow(/^the url: /)
+      expect(service.asked).toHaveLength(before)
+    },
+  )
+
+  it.each(['/people\\{sub}/groups', '/people/.\t{sub}/groups', '/people/\n{sub}'])(
+    'is not taken where a URL parser would mend it behind our back: %j',
+    (path) => {
+      expect(() => callOf({ path })).toThrow(TypeError)
+    },
+  )
 
   it('takes an empty text in the query', async () => {
     expect((await make({ path: '/people?name={name}&all=1' }, { name: '' })).asked.target).toBe('/people?name=&all=1')
@@ -127,6 +145,15 @@ describe('headers and body', () => {
     expect([asked.headers['content-type'], asked.body]).toEqual(['application/x-www-form-urlencoded', 'user=anna'])
   })
 
+  it.each(['{$error(token.access)}', '{$assert(false, "token " & token.access)}', '{$number(token.access)}'])(
+    'never says the token where %s fails',
+    async (hole) => {
+      const error = await make({ headers: { 'x-name': hole } }, { token: { access: 't0ken' } }).catch((thrown: Error) => thrown)
+      expect(String(error)).toMatch(/^CallError: the header x-name: /)
+      expect(String(error)).not.toContain('t0ken')
+    },
+  )
+
   it('is not made where the body yields nothing', async () => {
     await expect(make({ method: 'POST', body: 'nobody' }, {})).rejects.toThrow('the body: its expression yields nothing')
   })
@@ -145,6 +172,22 @@ describe('the answer', () => {
   it('is none where it is larger than 1 MiB', async () => {
     service.answer = () => ({ body: 'x'.repeat(1024 * 1024 + 1) })
     await expect(make({})).rejects.toThrow(`${service.url}: no answer, or one over 1 MiB`)
+  })
+
+  it('is none where it is small on the way and larger than 1 MiB when it is unpacked', async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024))
+    const server = await listenOnLoopback((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb))
+    await expect(make({ url: `${server.origin}/` })).rejects.toThrow('no answer, or one over 1 MiB')
+    await server.close()
+  })
+
+  it('is none where it never ends, piece by piece', async () => {
+    const server = await listenOnLoopback((_, response) => {
+      const timer = setInterval(() => response.write(' '), 5)
+      response.on('close', () => clearInterval(timer))
+    })
+    await expect(make({ url: `${server.origin}/` }, {}, AbortSignal.timeout(100))).rejects.toThrow('no answer in time')
+    await server.close()
   })
 
   it('is none where it does not come in time', async () => {

@@ -177,9 +177,62 @@ describe('provisioning', () => {
     expect(asked(since)).toEqual([])
   })
 
+  it('is refused at whichever access the store fails, and is done and nobody’s trouble when it is back', async () => {
+    service.answer = () => ({ status: 422 })
+    for (let accesses = 0; accesses < 6; accesses++) {
+      const account = `anna-${accesses}`
+      const identity = shaped({ account })
+      await expect(ensure(identity)).rejects.toThrow(PosternError)
+      const since = service.asked.length
+      service.answer = () => ({ status: 201 })
+      const broken = createProvisioning({ store: failingAfter(store, accesses), clock: clock.read, log })
+      const first = await ensure(identity, { from: broken }).then(
+        () => 'done',
+        ({ reason }: PosternError) => reason,
+      )
+      expect(first).toBe(accesses < 5 ? 'store-unavailable' : 'done')
+      clock.pass(10_001)
+      await ensure(identity)
+      await ensure(identity)
+      expect(new Set(keys(since)).size).toBe(1)
+      expect((await provisioningFailures(store)).map((failure) => failure.account)).toEqual([])
+      service.answer = () => ({ status: 422 })
+    }
+  })
+
+  it('leaves its trace in the audit log where the store fails after the call', async () => {
+    const broken = () => createProvisioning({ store: failingAfter(store, 2), clock: clock.read, log })
+    service.answer = () => ({ status: 422 })
+    await expect(ensure(shaped(), { from: broken() })).rejects.toMatchObject({ reason: 'provisioning-failed' })
+    expect(log.audits).toMatchObject([{ msg: 'provisioning failed', fields: { detail: `${service.url} answered 422` } }])
+    clock.pass(10_001)
+    service.answer = () => ({ status: 201 })
+    await expect(ensure(shaped(), { from: broken() })).rejects.toMatchObject({ reason: 'store-unavailable' })
+    expect(log.audits.at(-1)?.msg).toBe('provisioned')
+  })
+
   it('keeps and logs no value of the call', async () => {
     service.answer = () => ({ status: 400, body: 's3cret answer' })
     await expect(ensure()).rejects.toThrow(PosternError)
     expect(JSON.stringify([log.audits, await store.list('', 100)])).not.toContain('s3cret')
   })
 })
+
+/** From then on it cannot be reached. */
+function failingAfter(alive: StateStore, accesses: number): StateStore {
+  let left = accesses
+  const asked = () => {
+    if (left-- <= 0) throw new PosternError('store-unavailable', 'gone')
+  }
+  return {
+    ...alive,
+    get: async (key) => {
+      asked()
+      return alive.get(key)
+    },
+    change: async (...change) => {
+      asked()
+      return alive.change(...change)
+    },
+  }
+}

@@ -97,3 +97,21 @@ describe('keys', () => {
     )
   })
 })
+
+describe('a code for a text', () => {
+  it('is the same from everybody with the key, another for each text, purpose and key, and none that a seal is made with', () => {
+    const of = (keys: readonly string[], text = 'text', purpose = 'purpose') => createSealer(keys).macs(text, purpose)
+    expect(of([keyA])).toEqual(of([keyA]))
+    expect(of([keyB, keyA])).toEqual([...of([keyB]), ...of([keyA])])
+    const all = [of([keyA]), of([keyB]), of([keyA], 'other'), of([keyA], 'text', 'other')].map(([mac]) => mac)
+    expect(new Set(all).size).toBe(4)
+    for (const mac of all) expect(mac).toMatch(/^[\w-]{43}$/)
+  })
+})
+
+it('a text longer than any cookie is opened only where somebody asks for so much', async () => {
+  const long = await sealer.seal('x'.repeat(20_000), 'session')
+  expect(await sealer.open(long, 'session')).toBeUndefined()
+  expect(await sealer.open(long, 'session', 50_000)).toBe('x'.repeat(20_000))
+  expect(await sealer.open(long, 'session', 20_000)).toBeUndefined()
+})

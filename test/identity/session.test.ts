@@ -35,7 +35,7 @@ describe('a session', () => {
   it('is asked of its store again after a minute, and then again only once', async () => {
     const inner = createCookieStore(createSealer([keyA]))
     let reads = 0
-    const store: SessionStore = { ...inner, read: (token) => inner.read(token).finally(() => reads++) }
+    const store: SessionStore = { ...inner, read: (...of) => inner.read(...of).finally(() => reads++) }
     const keeper = keeperOf({ store })
     const header = request(await headerFor(identityOf('anna'), keeper))
     await keeper.find(header, rules, noon + minute - 1)
@@ -128,7 +128,7 @@ describe('an end', () => {
   it('costs no look into the store for a cookie that is still brought', async () => {
     const inner = createCookieStore(createSealer([keyA]))
     let reads = 0
-    const keeper = keeperOf({ store: { ...inner, read: (token) => inner.read(token).finally(() => reads++) } })
+    const keeper = keeperOf({ store: { ...inner, read: (...of) => inner.read(...of).finally(() => reads++) } })
     const { session, cookies } = await keeper.open(identityOf('anna'), rules, noon)
     keeper.end(session, noon)
     for (const later of [1, 2, 3]) await keeper.find(request(headerOf(cookies)), rules, noon + later)

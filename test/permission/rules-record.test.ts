@@ -130,6 +130,20 @@ describe('postern rules record', () => {
     expect(written).toContain('groups: [ staff ]')
   })
 
+  it('writes nothing where the rule would refuse for another reason than it did', async () => {
+    const { code, written } = await record('$number(employee_id) > 9000000', explanation({ employee_id: '4711234' }))
+    expect(code).toBe(1)
+    expect(written).toBe('')
+    expect(printed.join()).toContain('fails, which it did not before')
+  })
+
+  it('takes the rule that decided, not one behind it that refuses as well', async () => {
+    const told = { ...(JSON.parse(explanation({ groups: ['guests'] })) as object), rule: 'by-query' }
+    const { code, written } = await record('"staff" in groups', JSON.stringify(told))
+    expect(code).toBe(1)
+    expect(written).toBe('')
+  })
+
   it('writes nothing where the case would not say what the refusal said', async () => {
     const { code, written } = await record('account != "x" and not $contains(account, /^ann/)', line({}))
     expect([code, written]).toEqual([1, ''])

@@ -1,24 +1,23 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openState } from '../../src/state/open.ts'
-import { findRedis, type RedisServer, startRedis } from './redis-server.ts'
+import { findRedis, persistent, type RedisServer, startRedis } from '../support/redis.ts'
 import { describeStateStore } from './store-conformance.ts'
 
 const unavailable = expect.objectContaining({ reason: 'store-unavailable' })
-const binary = findRedis()
 
-if (binary === undefined) {
+if (findRedis() === undefined) {
   describe('the redis state', () => {
     it('is not tested: there is no redis-server here', () => expect(process.env['CI']).toBeUndefined())
   })
-} else describeRedis(binary)
+} else describeRedis()
 
-function describeRedis(redisServer: string): void {
+function describeRedis(): void {
   let server: RedisServer
   beforeAll(async () => {
-    server = await startRedis(redisServer, ['--appendonly', 'yes', '--appendfsync', 'always'])
+    server = await startRedis(persistent)
   })
-  afterAll(() => server.end())
+  afterAll(() => server.close())
 
   const lines: string[] = []
   const log = { server: (level: string, msg: string) => void lines.push(`${level} ${msg}`) }

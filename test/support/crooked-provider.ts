@@ -38,6 +38,10 @@ export interface CrookedProvider {
   readonly tokenRequests: { readonly body: URLSearchParams; readonly authorization: string | undefined }[]
   /** What the browser would load after a sign-in by `subject`, given the authorization URL. */
   signIn(authorizationUrl: string, lies?: Lies): string
+  /** A logout token (OpenID Connect Back-Channel Logout 1.0) about the subject and the provider session `s1`. */
+  logoutToken(lies?: Lies): Promise<string>
+  /** Instead of the key set, from the next time it is read. */
+  jwksTrouble: Trouble | undefined
   close(): Promise<void>
 }
 export interface CrookedOptions {
@@ -74,7 +78,11 @@ export async function startCrookedProvider(options: CrookedOptions): Promise<Cro
       if (crooked.discoveryTrouble) return inTrouble(crooked.discoveryTrouble, response)
       json(response, 200, { ...metadataOf(issuer), ...crooked.discovery })
     },
-    '/jwks': async (_, response) => (lastLies.jwks ? inTrouble(lastLies.jwks, response) : json(response, 200, { keys: [jwk] })),
+    '/jwks': async (_, response) => {
+      const trouble = lastLies.jwks ?? crooked.jwksTrouble
+      if (trouble) inTrouble(trouble, response)
+      else json(response, 200, { keys: [jwk] })
+    },
     '/token': async (request, response) => {
       const body = new URLSearchParams(await text(request))
       crooked.tokenRequests.push({ body, authorization: request.headers.authorization })
@@ -108,6 +116,7 @@ export async function startCrookedProvider(options: CrookedOptions): Promise<Cro
     discovery: {},
     discoveryTrouble: undefined,
     errorsUnder200: false,
+    jwksTrouble: undefined,
     asked: [],
     tokenRequests: [],
     signIn: (authorizationUrl, lies = {}) => {
@@ -119,6 +128,7 @@ export async function startCrookedProvider(options: CrookedOptions): Promise<Cro
       const callback = request.get('redirect_uri') ?? ''
       return `${callback}${callback.includes('?') ? '&' : '?'}${answer}`
     },
+    logoutToken: (lies = {}) => signAs(logoutClaims(issuer, options), { header: { typ: 'logout+jwt' }, ...lies }, options, keys),
     close: server.close,
   }
   return crooked
@@ -177,6 +187,26 @@ async function sign({ request, lies }: Issued, issuer: string, options: CrookedO
     exp: now + 300,
     ...options.claims,
   }
+  return signAs(truth, lies, options, keys)
+}
+
+const logoutClaims = (issuer: string, options: CrookedOptions) => ({
+  iss: issuer,
+  sub: subjectOf(options),
+  aud: options.clientId,
+  iat: Math.floor(Date.now() / 1000),
+  exp: Math.floor(Date.now() / 1000) + 120,
+  jti: randomUUID(),
+  sid: 's1',
+  events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+})
+
+async function signAs(
+  truth: Readonly<Record<string, unknown>>,
+  lies: Lies,
+  options: CrookedOptions,
+  keys: Keys,
+): Promise<string> {
   const claims = { ...truth, ...lies.claims } as Record<string, unknown>
   const header = { kid: 'own', ...lies.header }
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')

@@ -1,6 +1,6 @@
 // A real OpenID provider (oidc-provider) on loopback, with a login form and nothing to consent to.
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { Context, Provider } from 'oidc-provider'
@@ -17,6 +17,9 @@ export interface TestClient {
   readonly token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'none' | 'private_key_jwt'
   readonly jwks?: { readonly keys: readonly JWK[] }
   readonly id_token_signed_response_alg?: string
+  readonly backchannel_logout_uri?: string
+  /** Its ID tokens and logout tokens name a `sid`. */
+  readonly backchannel_logout_session_required?: boolean
 }
 export interface TestAccount {
   /** Default: anything goes. */
@@ -30,11 +33,21 @@ export interface IdentityProviderOptions {
   /** Where the claims stand; the ID token, unless told otherwise. */
   readonly claimsIn?: 'id_token' | 'userinfo'
   /** Seconds. */
-  readonly ttl?: { readonly idToken?: number; readonly code?: number; readonly session?: number }
+  readonly ttl?: {
+    readonly idToken?: number
+    readonly code?: number
+    readonly session?: number
+    readonly accessToken?: number
+    readonly refreshToken?: number
+  }
+  /** A refresh token for every sign-in, used once: whoever comes with it again loses everything that came of it. */
+  readonly rotation?: boolean
   /** Default 0: any free one. */
   readonly port?: number
   /** Default true. */
   readonly endSession?: boolean
+  /** Default false: nobody is told, server to server, of a sign-out. */
+  readonly backChannelLogout?: boolean
   /** Default RS256. */
   readonly algorithm?: 'RS256' | 'ES256' | 'EdDSA'
 }
@@ -128,14 +141,24 @@ async function configuration(options: IdentityProviderOptions, library: Library,
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
     },
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
-    clientDefaults: { id_token_signed_response_alg: options.algorithm ?? 'RS256' },
+    clientDefaults: {
+      id_token_signed_response_alg: options.algorithm ?? 'RS256',
+      ...(options.rotation ? { grant_types: ['authorization_code', 'refresh_token'] } : {}),
+    },
     findAccount: (_: unknown, sub: string) =>
-      Object.hasOwn(accounts, sub) && { accountId: sub, claims: () => ({ sub, ...accounts[sub]?.claims }) },
+      Object.hasOwn(accounts, sub) ? { accountId: sub, claims: () => ({ sub, ...accounts[sub]?.claims }) } : undefined,
     loadExistingGrant: grantEverything,
+    ...(options.rotation ? { issueRefreshToken: () => true, rotateRefreshToken: true } : {}),
     interactions: { policy, url: (_: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
-    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: options.endSession ?? true, logoutSource } },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: options.endSession ?? true, logoutSource },
+      backchannelLogout: { enabled: options.backChannelLogout ?? false },
+    },
+    ...(options.backChannelLogout ? { fetch: fetchHere } : {}),
     ttl: {
-      AccessToken: 600,
+      AccessToken: ttl.accessToken ?? 600,
+      ...(options.rotation ? { RefreshToken: ttl.refreshToken ?? 86_400 } : {}),
       AuthorizationCode: ttl.code ?? 60,
       IdToken: ttl.idToken ?? 600,
       Interaction: 600,
@@ -147,6 +170,20 @@ async function configuration(options: IdentityProviderOptions, library: Library,
       ctx.body = `${out.error}: ${out.error_description}`
     },
   }
+}
+
+/** Every `*.localhost` is this machine, which the library would not ask. */
+function fetchHere(to: string, { method = 'GET', headers, body }: RequestInit): Promise<Response> {
+  const { port, host, pathname, search } = new URL(to)
+  const sent = { ...Object.fromEntries(new Headers(headers)), host }
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, path: pathname + search, method, headers: sent, agent: false }
+    const asking = httpRequest(options, (answer) => {
+      answer.resume().on('end', () => resolve(new Response(null, { status: answer.statusCode ?? 500 })))
+    })
+    asking.on('error', reject)
+    asking.end(String(body ?? ''))
+  })
 }
 
 async function signingKey(algorithm: string): Promise<JWK> {

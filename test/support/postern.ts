@@ -49,7 +49,7 @@ const withPorts = (configuration: string, port: number): string => {
 }
 
 /** A port that was free a moment ago: redirect URIs name it before anything listens there. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
   const { port } = server.address() as AddressInfo

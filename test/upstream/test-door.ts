@@ -8,6 +8,7 @@ import { describe, type Reason } from '../../src/errors.ts'
 import { compileNames } from '../../src/header-names.ts'
 import type { Allow, Portal, RequestView } from '../../src/types.ts'
 import { createForwarder, type Exchange, type Outcome, type UpstreamOptions } from '../../src/upstream/forward.ts'
+import type { SessionWatch } from '../../src/upstream/open-connections.ts'
 
 export interface DoorSettings {
   readonly engine: UpstreamOptions['engine']
@@ -17,6 +18,7 @@ export interface DoorSettings {
   readonly isTrusted?: boolean
   readonly timeouts?: Partial<UpstreamOptions['timeouts']>
   readonly clock?: () => number
+  readonly watch?: Partial<SessionWatch>
   /** Identity header names of the generation. */
   readonly ours?: readonly string[]
   /** Upgrades come without a response on their socket. */
@@ -65,6 +67,7 @@ export async function startTestDoor(settings: DoorSettings): Promise<TestDoor> {
     classify: compileNames(settings.ours ?? []),
     cookiePrefixes: ['__Host-postern', 'postern'],
     clock: settings.clock ?? Date.now,
+    ...settings.watch,
   })
   const portal = {
     name: 'home',

@@ -257,7 +257,9 @@ describe.each(engines)('WebSockets (%s)', (engine) => {
   })
 
   it('closes both sides when the session ends that opened it', async () => {
-    const { client, socket } = await open({ allow: { endsAt: 1_050 }, clock: () => 1_000 })
+    let now = 1_000
+    const { client, socket } = await open({ allow: { endsAt: 1_050 }, clock: () => now })
+    now = 1_050
     await Promise.all([client.closed, socket.destroyed ? undefined : once(socket, 'close')])
     expect((await door.outcome()).status).toBe(101)
   })

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { renderFailure, renderFrameFailure, renderPage } from '../../src/views/pages.ts'
 import { addresses, header, policyOf, visibleText } from './markup.ts'
-import { choices, noProvider, refused, requestId, samples, settings } from './samples.ts'
+import { choices, displacing, noProvider, refused, requestId, samples, settings } from './samples.ts'
 
 const pages = Object.entries(samples(settings))
+/** They post a form that says where it comes from. */
+const asks = new Set(['confirm-sign-out', 'displace', 'displace-many'])
 
 describe.each(pages)('the %s page', (name, page) => {
   it('is small, never stored, never sniffed, and comes as UTF-8', () => {
@@ -12,7 +14,7 @@ describe.each(pages)('the %s page', (name, page) => {
     expect(header(page, 'Content-Type')).toBe('text/html; charset=utf-8')
     expect(header(page, 'Cache-Control')).toBe('no-store')
     expect(header(page, 'X-Content-Type-Options')).toBe('nosniff')
-    expect(header(page, 'Referrer-Policy')).toBe(name === 'confirm-sign-out' ? 'same-origin' : 'no-referrer')
+    expect(header(page, 'Referrer-Policy')).toBe(asks.has(name) ? 'same-origin' : 'no-referrer')
   })
 
   it('allows its own style by hash and no script at all', () => {
@@ -113,6 +115,71 @@ describe('a refusal', () => {
     expect(visibleText(renderFailure({ status: 403, reason: 'rule-failed', requestId }, settings))).toContain(
       'could not be decided, so it stays closed',
     )
+  })
+})
+
+describe('the question whether an older session shall end', () => {
+  const asked = (others: number, ends: number, language = 'en') =>
+    renderPage(displacing(others, ends), { ...settings, language }, requestId)
+
+  it('says how many there are, since when, and what going on does; and has two forms', () => {
+    const page = asked(3, 1)
+    expect(page.status).toBe(200)
+    expect(visibleText(page)).toMatch(/signed in at 3 other places.* end the oldest session and go on here\?/)
+    expect(visibleText(page)).toMatch(/Signed in elsewhere since 22 November 2026 at 07:05 UTC 22 November 2026 at 08:35 UTC/)
+    expect(page.body).toContain('<time datetime="2026-11-22T07:05:00.000Z">')
+    expect(
+      [...page.body.matchAll(/<form method="post" action="([^"]*)"><button class="([^"]*)">([^<]*)/g)].map((m) => m.slice(1)),
+    ).toEqual([
+      ['/_postern/displace?return=%2Freports&amp;token=x.y', 'button main', 'End the oldest session and go on here'],
+      ['/_postern/displace?return=%2Freports&amp;token=x.y&amp;cancel=1', 'button', 'Do not sign in here'],
+    ])
+  })
+
+  it.each([
+    [1, 1, 'at one other place', 'End that session and go on here'],
+    [3, 3, 'at 3 other places', 'End all of them and go on here'],
+    [9, 8, 'at 9 other places', 'End the 8 oldest sessions and go on here'],
+  ])('of %i, %i ending', (others, ends, places, button) => {
+    expect(visibleText(asked(others, ends))).toContain(places)
+    expect(visibleText(asked(others, ends))).toContain(button)
+  })
+
+  it.each([
+    [1, 1, 'an einer anderen Stelle angemeldet', 'Diese Sitzung beenden und hier weitermachen'],
+    [3, 1, 'an 3 anderen Stellen', 'Die älteste Sitzung beenden und hier weitermachen'],
+    [9, 8, 'an 9 anderen Stellen', 'Die 8 ältesten Sitzungen beenden und hier weitermachen'],
+  ])('of %i, %i ending, in German', (others, ends, places, button) => {
+    expect(visibleText(asked(others, ends, 'de'))).toContain(places)
+    expect(visibleText(asked(others, ends, 'de'))).toContain(button)
+    expect(visibleText(asked(others, ends, 'de'))).toContain('22. November 2026 um 07:05 UTC')
+  })
+
+  it('shows five times and that there are more', () => {
+    expect(asked(9, 8).body.match(/<time/g)).toHaveLength(5)
+    expect(visibleText(asked(9, 8))).toContain('…')
+    expect(visibleText(asked(5, 1))).not.toContain('…')
+  })
+
+  it('posts to no other place', () => {
+    const page = renderPage({ ...displacing(1, 1), action: '//evil.example/', cancel: 'javascript:1' }, settings, requestId)
+    expect(page.body).not.toContain('<form')
+  })
+
+  it('answered with yes, goes on by itself, and nowhere unsafe', () => {
+    const onward = (to: string) => renderPage({ name: 'displaced', onward: to }, settings, requestId)
+    expect(header(onward('https://home.company.com/a'), 'Refresh')).toBe('0; url=https://home.company.com/a')
+    expect(addresses(onward('https://home.company.com/a'))).toContain('https://home.company.com/a')
+    expect(header(onward('javascript:alert(1)'), 'Refresh')).toBeUndefined()
+  })
+})
+
+describe('a refusal for too many sessions', () => {
+  it('says since when there are others, and how to go on', () => {
+    const page = samples(settings)['too-many-sessions'] ?? renderFailure(refused, settings)
+    expect(visibleText(page)).toMatch(/Sign out at one of them, then try again/)
+    expect(visibleText(page)).toMatch(/Signed in elsewhere since 22 November 2026 at 07:05 UTC/)
+    expect(addresses(page)).toContain('/_postern/start/PLAY?return=%2Freports%3Fyear%3D2025')
   })
 })
 

@@ -1,6 +1,6 @@
 // One of each page as a company would see it.
 
-import type { Choice, Failure } from '../../src/types.ts'
+import type { Choice, Failure, Page } from '../../src/types.ts'
 import { type PageSettings, type Rendered, renderFailure, renderFrameFailure, renderPage } from '../../src/views/pages.ts'
 
 export const settings: PageSettings = { title: 'Company Portal', contact: 'helpdesk@company.com', language: 'en' }
@@ -32,6 +32,16 @@ export const noProvider: Failure = {
   choices: choices.slice(1, 2),
 }
 
+const morning = Date.UTC(2026, 10, 22, 7, 5)
+export const displacing = (others: number, ends: number): Extract<Page, { name: 'displace' }> => ({
+  name: 'displace',
+  action: '/_postern/displace?return=%2Freports&token=x.y',
+  cancel: '/_postern/displace?return=%2Freports&token=x.y&cancel=1',
+  account: 'john.doe@company.com',
+  since: Array.from({ length: others }, (_, i) => morning + i * 5_400_000),
+  ends,
+})
+
 /** Every page by name. */
 export function samples(of: PageSettings): Readonly<Record<string, Rendered>> {
   return {
@@ -61,6 +71,20 @@ export function samples(of: PageSettings): Readonly<Record<string, Rendered>> {
       },
       of,
       requestId,
+    ),
+    displace: renderPage(displacing(3, 1), of, requestId),
+    'displace-many': renderPage(displacing(9, 8), of, requestId),
+    'too-many-sessions': renderFailure(
+      {
+        status: 403,
+        reason: 'too-many-sessions',
+        requestId,
+        provider: 'PLAY',
+        account: 'john.doe@company.com',
+        signIn: start('PLAY'),
+        signedInSince: displacing(2, 1).since,
+      },
+      of,
     ),
     'signed-out': renderPage({ name: 'signed-out', signInAgain: '/_postern/login', stillSignedInAt: 'PLAY' }, of, requestId),
     'provider-unavailable': renderFailure(noProvider, of),

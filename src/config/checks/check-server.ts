@@ -3,12 +3,14 @@ import { isLoopbackHost, parseRange } from '../../addresses.ts'
 import type { Path } from '../positions.ts'
 import type { Reading } from '../reading.ts'
 import type { Config } from '../schema.ts'
+import { checkSessionLimit } from './check-session.ts'
 
 export function checkServer(config: Config, reading: Reading): void {
   checkListeners(config, reading)
   checkOwnPaths(config, reading)
   checkTrust(config, reading)
   checkSession(config, reading)
+  checkSessionLimit(config, reading)
   if (config.server.publicUrl !== undefined) warnOfPlainHttp(config.server.publicUrl, ['server', 'publicUrl'], reading)
 }
 

@@ -7,6 +7,7 @@ import type { Reading } from '../reading.ts'
 import type { Config, PostLoginConfig, ProfileConfig, SignInConfig } from '../schema.ts'
 import { isSignIn } from '../uris.ts'
 import { checkCall, refuseToken } from './check-calls.ts'
+import { checkLinks } from './check-links.ts'
 
 export function checkSigningIn(config: Config, reading: Reading): void {
   for (const [index, provider] of config.providers.entries()) {
@@ -17,6 +18,7 @@ export function checkSigningIn(config: Config, reading: Reading): void {
     if (provider.profiles) checkProfiles(provider.profiles, [...path, 'profiles'], reading)
     if (provider.enabled && config.server.state === undefined) refuseWithoutState(provider, path, reading)
   }
+  checkLinks(config, reading)
   const isUsed = config.providers.some(
     (provider) => isSignIn(provider) && provider.enabled && statefulKeysOf(provider).length > 0,
   )
@@ -120,12 +122,14 @@ function checkProfile(profile: ProfileConfig, path: Path, reading: Reading): voi
   const condition = compiledAt(profile.when, 'rule', when, reading)
   if (condition) {
     refuseToken({ expression: condition, path: when, place: placeOf('token', profile.when, when, reading) }, reading)
+    warnOfChosen(condition, profile.when, when, reading)
     if (!fitsEverybody(profile)) lint(profile.when, undefined, when, locateIn(when, profile.when, reading), reading)
   }
   if (profile.attributes['name'] !== undefined) refuseName([...path, 'attributes', 'name'], reading)
   for (const [at, source] of shapeOf(profile, path)) {
     const expression = checkValue(source, at, reading)
     if (expression && profile.provision) warnOfUnsteady(expression, source, at, reading)
+    else if (expression) warnOfChosen(expression, source, at, reading)
   }
   if (profile.provision) checkCall(profile.provision, [...path, 'provision'], false, reading)
 }
@@ -135,6 +139,17 @@ const shapeOf = ({ account, groups, attributes }: ProfileConfig, path: Path): re
   ...(groups === undefined ? [] : [[[...path, 'groups'], groups] as const]),
   ...Object.entries(attributes).map(([name, source]) => [[...path, 'attributes', name], source] as const),
 ]
+
+/** A profile is chosen once, at the sign-in: by whoever writes the address that it begins with. */
+function warnOfChosen({ reads }: Expression, source: string, path: Path, reading: Reading): void {
+  if (reads.facts.has('request'))
+    reading.problems.warning(
+      path,
+      'reads request, which at the sign-in is the page that the person asks for first: they choose their profile',
+      'decide by the person here, and by the page in rules or headers',
+      placeOf('request', source, path, reading),
+    )
+}
 
 /** What differs from one sign-in to the next would be sent to the portal at each of them. */
 function warnOfUnsteady({ reads }: Expression, source: string, path: Path, reading: Reading): void {

@@ -1,6 +1,7 @@
 // The `portals` section: protected applications, their routes and the headers they get.
 import { domainToASCII } from 'node:url'
 import { z } from 'zod'
+import { callKeys, withMethod } from './calls.ts'
 import { ruleList } from './rule-reference.ts'
 import { block, flag, headerName, instant, name, origin, pathPrefix, pem, range, someTime, text } from './values.ts'
 
@@ -48,6 +49,7 @@ const routeSchema = z.strictObject({
     .prefault('judge')
     .describe('`forward`: CORS preflights go to the portal without identity, cookies or body.'),
   extendsSession: flag.prefault(true).describe('`false`: polling that keeps nobody signed in.'),
+  endsSession: flag.prefault(false).describe("`true`: the portal's own sign-out. Whoever asks for it is signed out here too."),
   reauthenticate: z
     .union([z.enum(['session', 'every']), someTime], {
       error: 'is no measure of how often people sign in → write session, every, or a length of time: 15m',
@@ -133,6 +135,14 @@ const flagOrTimes = z
 /** Break-glass; `{}` holds for all and without an end. `until`: epoch milliseconds. */
 export type EnforceLocal = false | { readonly from?: readonly string[]; readonly until?: number }
 
+const signOutCall = z.strictObject({
+  call: z
+    .strictObject(callKeys)
+    .transform(withMethod)
+    .describe('The call. Its expressions know the facts of the person, and `reason`: why the session ended.'),
+  timeout: someTime.prefault('5s').describe('For the call and its repetitions together.'),
+})
+
 /** Exact host, `*.company.com`, or `*`. Output: lower case, no trailing dot. */
 const host = z
   .string()
@@ -170,6 +180,11 @@ export const portalSchema = z.strictObject({
     .enum(['pass', 'strip'])
     .prefault('pass')
     .describe('`strip`: the portal gets no `Authorization`. A credential that a provider consumed is always taken out.'),
+  accessTokenHeader: z
+    .exactOptional(headerName)
+    .describe(
+      "Request header with the person's access token, for portals that call APIs; `authorization` gets it as `Bearer`. Needs a provider with `refresh`.",
+    ),
   preserveHost: flag.prefault(true).describe("`false`: the portal gets the upstream's own Host."),
   pathCase: z.enum(['sensitive', 'insensitive']).prefault('sensitive').describe('How paths are compared.'),
   session: z
@@ -193,6 +208,10 @@ export const portalSchema = z.strictObject({
     })
     .prefault({})
     .describe('How `/readyz/{portal}` asks the portal.'),
+  onSignOut: z
+    .array(signOutCall, { error: 'must be a list of calls → write - call: { url: … }' })
+    .prefault([])
+    .describe('Calls made when a session of this portal has ended, whatever ended it.'),
   compat: z.enum(['webseal', 'none']).prefault('webseal').describe('`webseal`: `/pkmslogout` and `/pkmsoidc` answer.'),
   mode: z
     .enum(['enforce', 'warn'])

@@ -95,6 +95,11 @@ const prompt = z.exactOptional(text).describe('`prompt` of every sign-in.')
 const tls = z
   .exactOptional(z.strictObject({ ca: z.exactOptional(pem).describe('Authorities to trust instead of the usual ones.') }))
   .describe("The provider's certificate.")
+const refresh = flag
+  .prefault(false)
+  .describe(
+    '`true`: access and refresh token are kept, and the provider is asked again before the access token ends; claims, profiles and rules are judged anew. Needs a store that keeps sessions.',
+  )
 const furtherParameters = authorizationParameters.describe('Further parameters of the authorization request.')
 
 /** `openid` is always asked for. */
@@ -148,6 +153,7 @@ const oidc = z.strictObject({
     .prefault('auto')
     .describe('`auto`: asked when a claim that something reads is missing from the ID token.'),
   endSession: flag.prefault(true).describe('`false`: `/logout` does not go to the provider.'),
+  refresh,
   prompt,
   maxAge: z
     .exactOptional(durationInSeconds)
@@ -187,6 +193,7 @@ const oauth2 = z.strictObject({
     ),
   groupsAttribute,
   requireVerifiedEmail,
+  refresh,
   prompt,
   authorizationParameters: furtherParameters,
   ...asking,

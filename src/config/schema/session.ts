@@ -1,6 +1,6 @@
 // The `session` section: how long a sign-in lasts and what the cookie looks like.
 import { z } from 'zod'
-import { flag, someTime, text } from './values.ts'
+import { flag, pem, sessionStore, someTime, text } from './values.ts'
 
 const isKey = (value: string): boolean => /^[A-Za-z0-9_-]{43}=?$/.test(value) && Buffer.from(value, 'base64url').length === 32
 
@@ -14,10 +14,22 @@ const isFileName = (value: unknown): boolean =>
 export const dummyKey = Buffer.alloc(32).toString('base64url')
 
 const shape = {
-  store: z
-    .literal('cookie', { error: 'this version keeps sessions in the cookie only → write cookie, or leave the key out' })
+  store: sessionStore
     .prefault('cookie')
-    .describe('Where sessions live.'),
+    .describe(
+      'Where sessions live. `cookie`: sealed in the browser, nothing to run; `memory`: in this one process; or Redis (Valkey), for any number of replicas.',
+    ),
+  storeTls: z
+    .exactOptional(
+      z.strictObject({
+        ca: z.exactOptional(pem).describe('Authorities to trust instead of the usual ones.'),
+        cert: z.exactOptional(pem).describe('Client certificate.'),
+        key: z.exactOptional(pem).describe('Its private key.'),
+        serverName: z.exactOptional(text).describe('Name expected in the certificate.'),
+      }),
+    )
+    .describe('For a `rediss` store.'),
+  staleness: someTime.prefault('5s').describe('A session read from Redis is believed for so long without asking again.'),
   keys: z
     .array(z.string().refine(isKey, { error: ({ input }) => (isFileName(input) ? fileName : noKey) }), {
       error: ({ input }) =>
@@ -30,6 +42,14 @@ const shape = {
   idleRequiresSignIn: flag
     .prefault(false)
     .describe('`true`: whoever was signed out for idleness is really asked by the provider, not waved through.'),
+  maxPerUser: z
+    .union([z.literal(0), z.int().min(1).max(1000)], { error: 'is no number of sessions → write 0 for no limit, or 1 to 1000' })
+    .prefault(0)
+    .describe('Sessions that a person may have at a portal at a time. `0`: no limit. Needs a store that keeps sessions.'),
+  onLimit: z
+    .enum(['refuse', 'displace'], { error: 'is neither refuse nor displace → write one of them' })
+    .prefault('refuse')
+    .describe('Beyond `maxPerUser`: refused, or asked whether the oldest session shall end for this one.'),
   claims: z.array(text).prefault([]).describe('Keep only these claims in the session. Empty: all.'),
   cookie: z
     .strictObject({

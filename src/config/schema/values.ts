@@ -186,3 +186,22 @@ export const stateUrl = z
   .string()
   .refine(isStateUrl, 'is no place for state → write sqlite:/var/lib/postern/state.db, redis://HOST:6379 or rediss://HOST:6379')
   .meta({ id: 'stateUrl', description: '`sqlite:FILE`, `redis://HOST:PORT` or `rediss://HOST:PORT`.' })
+
+/** host:port,host:port of Sentinels or of some nodes of a Cluster; the last part is the master's name, or a database. */
+const isStoreUrl = (value: string): boolean =>
+  /^rediss?:\/\/[^\s/,]+(\/\d{1,5})?$/.test(value)
+    ? URL.canParse(value)
+    : /^rediss?\+sentinel:\/\/([^\s/@]*@)?[^\s/@,]+(,[^\s/@,]+)*\/[A-Za-z0-9._-]+(\/\d{1,5})?$/.test(value) ||
+      /^rediss?\+cluster:\/\/([^\s/@]*@)?[^\s/@,]+(,[^\s/@,]+)*\/?$/.test(value)
+/** Where sessions live. */
+export const sessionStore = z
+  .string()
+  .refine(
+    (value) => value === 'cookie' || value === 'memory' || isStoreUrl(value),
+    'is no store → write cookie, memory, redis://USER:PASSWORD@HOST:6379/0, redis+sentinel://HOST:26379,HOST:26379/MASTER or redis+cluster://HOST:6379,HOST:6379 (rediss for TLS)',
+  )
+  .meta({
+    id: 'sessionStore',
+    description:
+      '`cookie`, `memory`, `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER`, `redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT`; `rediss` for TLS.',
+  })

@@ -1,19 +1,27 @@
 // Owns the sign-in at providers without an ID token (GitHub's way): a code for a token, the token for what userinfo says.
 // Must not know: cookies, sessions, portals. What userinfo says is believed because we asked it over TLS, and for nothing else.
-import { authorizationCodeGrant, type Configuration, fetchProtectedResource, randomPKCECodeVerifier } from 'openid-client'
+import {
+  authorizationCodeGrant,
+  type Configuration,
+  type CustomFetch,
+  fetchProtectedResource,
+  randomPKCECodeVerifier,
+} from 'openid-client'
 import type { Log } from '../../log.ts'
-import type { AuthOutcome, Clock, Json, Login, LoginStart, LoginStep, Provider, RequestView } from '../../types.ts'
+import type { AuthOutcome, Clock, Instant, Json, Login, LoginStart, LoginStep, Provider, RequestView } from '../../types.ts'
 import { holdsControls } from './account.ts'
 import { type AskingOptions, askingOf } from './asking.ts'
 import { type Demands, demandsIn, demandsOf, demandTrouble } from './demands.ts'
 import { secureUrl } from './endpoint-url.ts'
 import { createHealth } from './health.ts'
 import { fromJson, plainAnswers } from './oauth2-answers.ts'
+import { createPlainRenewal } from './oauth2-renewal.ts'
 import { failed, outcomeOf, readAnswer } from './oidc-answer.ts'
 import { type Claims, compileAttribute, identityOf, joinClaims } from './oidc-claims.ts'
 import { type ClientOptions, createClient } from './oidc-client.ts'
-import { createProviderFetch, exactRedirectUri } from './oidc-fetch.ts'
+import { createProviderFetch, exactRedirectUri, Unreachable } from './oidc-fetch.ts'
 import { authorizationUrl, promptOf, refuseReserved } from './oidc-request.ts'
+import { tokensOf } from './oidc-tokens.ts'
 
 export interface OAuth2Options extends ClientOptions, AskingOptions {
   readonly name: string
@@ -33,6 +41,8 @@ export interface OAuth2Options extends ClientOptions, AskingOptions {
   readonly accountCase: 'keep' | 'lower'
   readonly groupsAttribute: string
   readonly requireVerifiedEmail: boolean
+  /** Tokens are given for the session, and renewed. */
+  readonly refresh?: boolean
   /** Nothing hangs on it: userinfo is always asked. */
   readonly wantedClaims?: ReadonlySet<string>
   readonly prompt?: string
@@ -55,7 +65,8 @@ export function createOAuth2Provider(options: OAuth2Options, context: { readonly
   const { ask, close } = createProviderFetch({ ...options.tls, ...options })
   const timeout = options.callTimeout ?? 5000
   const health = createHealth({ ask, clock: context.clock, timeout })
-  const client = createClient(options, { ask: plainAnswers(health.ask, endpoints.token_endpoint), timeout })
+  const plain = plainAnswers(health.ask, endpoints.token_endpoint)
+  const client = createClient(options, { ask: plain, timeout })
   const reach = () => health.ensure(endpoints.userinfo_endpoint)
   const status = () => health.over({ state: 'ready', endpoints: { ...endpoints } })
   return {
@@ -63,7 +74,14 @@ export function createOAuth2Provider(options: OAuth2Options, context: { readonly
     protocol: 'OAUTH2',
     label: options.label,
     ...(options.credentialsName === undefined ? {} : { credentialsName: options.credentialsName }),
-    login: createLogin(options, { client: () => client.for(endpoints), clock: context.clock, reach }),
+    login: createLogin(options, {
+      client: () => client.for(endpoints),
+      once: (ask) => client.once(endpoints, ask),
+      ask: plain,
+      clock: context.clock,
+      log: context.log,
+      reach,
+    }),
     asking: askingOf(options),
     assert: createAssert(options, endpoints.issuer),
     status,
@@ -94,13 +112,18 @@ function endpointsOf(options: OAuth2Options): Endpoints {
 
 interface Party {
   readonly client: () => Promise<Configuration>
+  /** Of one exchange, with calls of its own. */
+  readonly once: (ask: CustomFetch) => Promise<Configuration>
+  readonly ask: CustomFetch
   readonly clock: Clock
+  readonly log: Log
   /** Throws PosternError('provider-unavailable'). */
   readonly reach: () => Promise<void>
 }
 
 function createLogin(options: OAuth2Options, party: Party): Login {
-  const exchange = createExchange(options, party)
+  const person = createPerson(options)
+  const exchange = createExchange(options, party, person)
   return {
     begin: async (start) => {
       if (options.fallback !== undefined) await party.reach()
@@ -116,6 +139,7 @@ function createLogin(options: OAuth2Options, party: Party): Login {
         return outcomeOf(error)
       }
     },
+    ...(options.refresh ? { renew: createPlainRenewal({ ...party, person, userinfoOf }) } : {}),
   }
 }
 
@@ -146,11 +170,7 @@ async function authorization(
 }
 
 /** Throws what the provider or openid-client objects to. */
-function createExchange(options: OAuth2Options, { client, clock }: Party) {
-  const account = compileAttribute(options.accountAttribute)
-  const groups = compileAttribute(options.groupsAttribute)
-  const subject = compileAttribute(options.subjectAttribute)
-
+function createExchange(options: OAuth2Options, { client, clock }: Party, person: Person) {
   return async (answer: URL, flow: Flow, at: { callback: string; state: string }): Promise<AuthOutcome> => {
     const configuration = await client()
     const { issuer } = configuration.serverMetadata()
@@ -160,37 +180,54 @@ function createExchange(options: OAuth2Options, { client, clock }: Party) {
     const tokens = await authorizationCodeGrant(configuration, answer, checks, { [exactRedirectUri]: at.callback })
     const said = await userinfoOf(configuration, tokens.access_token)
     if (!said) return failed('userinfo did not answer with a JSON object')
+    const now = clock()
+    const outcome = await person(said, issuer, now, (claims) => demandTrouble(flow, claims))
+    if (outcome.kind !== 'identified') return outcome
+    const kept = options.refresh ? { tokens: tokensOf(tokens, now) } : {}
+    return { ...outcome, accessToken: tokens.access_token, ...kept }
+  }
+}
+
+/** What a userinfo answer says of somebody. */
+export type Person = (
+  said: Claims,
+  issuer: string,
+  now: Instant,
+  troubleOf?: (claims: Claims) => AuthOutcome | undefined,
+) => Promise<AuthOutcome>
+
+function createPerson(options: OAuth2Options): Person {
+  const account = compileAttribute(options.accountAttribute)
+  const groups = compileAttribute(options.groupsAttribute)
+  const subject = compileAttribute(options.subjectAttribute)
+  return async (said, issuer, now, troubleOf) => {
     const claims = joinClaims({}, said)
     const who = subjectOf(await subject.of(claims).catch(() => undefined))
     if (who === undefined) return failed('the subject attribute is no text and no whole number')
-    const now = clock()
-    const whole = { ...claims, iss: issuer }
-    const trouble = demandTrouble(flow, claims)
+    const trouble = troubleOf?.(claims)
     if (trouble) return trouble
-    const outcome = await identityOf(whole, { ...options, account, groups }, now, { issuer, subject: who })
-    return outcome.kind === 'identified' ? { ...outcome, accessToken: tokens.access_token } : outcome
+    return identityOf({ ...claims, iss: issuer }, { ...options, account, groups }, now, { issuer, subject: who })
   }
 }
 
 /** As the exchange makes it of a userinfo answer. */
 function createAssert(options: OAuth2Options, issuer: string): NonNullable<Provider['assert']> {
-  const account = compileAttribute(options.accountAttribute)
-  const groups = compileAttribute(options.groupsAttribute)
-  const subject = compileAttribute(options.subjectAttribute)
-  return async (asserted, now) => {
-    const claims = joinClaims({}, asserted)
-    const who = subjectOf(await subject.of(claims).catch(() => undefined))
-    if (who === undefined) return failed('the subject attribute is no text and no whole number')
-    return identityOf({ ...claims, iss: issuer }, { ...options, account, groups }, now, { issuer, subject: who })
-  }
+  const person = createPerson(options)
+  return (asserted, now) => person(asserted, issuer, now)
 }
 
-/** RFC 6750 section 2.1. Throws where the provider refuses the token or cannot be reached. */
-async function userinfoOf(configuration: Configuration, accessToken: string): Promise<Claims | undefined> {
+/**
+ * RFC 6750 section 2.1. Throws where the provider refuses the token or cannot be reached.
+ * @param patiently whatever is no answer and no refusal of the token counts as out of reach
+ */
+async function userinfoOf(configuration: Configuration, accessToken: string, patiently = false): Promise<Claims | undefined> {
   const url = new URL(configuration.serverMetadata().userinfo_endpoint ?? '')
   const headers = new Headers({ accept: 'application/json' })
   const answer = await fetchProtectedResource(configuration, accessToken, url, 'GET', undefined, headers)
-  return answer.status === 200 ? (fromJson(await answer.text()) as Claims | undefined) : undefined
+  if (answer.status === 200) return fromJson(await answer.text()) as Claims | undefined
+  // a limit of requests is a 403 at GitHub: only 401 is about the token
+  if (answer.status !== 401 && patiently) throw new Unreachable(`userinfo answered ${answer.status}`, { status: answer.status })
+  return undefined
 }
 
 /** Beyond 2^53 two numbers, and so two people, are read as one. */

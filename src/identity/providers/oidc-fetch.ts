@@ -7,9 +7,12 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable'
   /** Seconds. */
   readonly retryAfter?: number
-  constructor(message: string, options?: ErrorOptions & { retryAfter?: number }) {
+  /** What it answered; absent: nothing. */
+  readonly status?: number
+  constructor(message: string, options?: ErrorOptions & { retryAfter?: number; status?: number }) {
     super(message, options)
     if (options?.retryAfter !== undefined) this.retryAfter = options.retryAfter
+    if (options?.status !== undefined) this.status = options.status
   }
 }
 
@@ -83,7 +86,7 @@ export async function readCapped(body: AsyncIterable<Uint8Array> | null): Promis
 function troubled(url: string, answer: Response): Unreachable {
   const after = Number(answer.headers.get('retry-after') ?? Number.NaN)
   const retryAfter = Number.isInteger(after) && after >= 0 && after <= 3600 ? { retryAfter: after } : {}
-  return new Unreachable(`${placeOf(url)} answered ${answer.status}`, retryAfter)
+  return new Unreachable(`${placeOf(url)} answered ${answer.status}`, { ...retryAfter, status: answer.status })
 }
 
 /** Without query: it is ours to log. */

@@ -53,20 +53,37 @@ async function grant(configuration: Configuration, answer: URL, { flow, callback
 }
 
 async function redeemOneOf(party: Party, spellings: Spellings, back: Returned): Promise<Grant | AuthOutcome> {
-  const { client, metadata } = party
-  const { authorization_response_iss_parameter_supported: promised, ...judged } = metadata
+  const { authorization_response_iss_parameter_supported: promised } = party.metadata
   const said = back.answer.searchParams.get('iss')
   // RFC 9207, before the code goes anywhere: openid-client would compare with one issuer here too
   if (promised && said === null) return failed('response parameter "iss" (issuer) missing')
   if (said !== null && !spellings.has(said)) return failed('unexpected "iss" (issuer) response parameter value')
   const answer = new URL(back.answer)
   answer.searchParams.delete('iss')
-  const ask = askOnce(party.ask, metadata.token_endpoint)
+  const granted = await judgeOneOf(party, spellings, (configuration) => grant(configuration, answer, back))
+  if ('kind' in granted) return granted
+  if (said !== null && said !== granted.idToken['iss']) return failed('"iss" of the response is not the ID token\'s')
+  return granted
+}
+
+/**
+ * One answer of the token endpoint, judged with each of the provider's issuers that it may be of. `attempt` asks the token endpoint;
+ * however often it runs, only the first question leaves the house.
+ */
+export async function judgeOneOf<
+  Granted extends { readonly configuration: Configuration; readonly idToken?: Claims | undefined },
+>(
+  { client, metadata, ask }: Party,
+  spellings: Spellings,
+  attempt: (configuration: Configuration) => Promise<Granted>,
+): Promise<Granted | AuthOutcome> {
+  const { authorization_response_iss_parameter_supported: _, ...judged } = metadata
+  const once = askOnce(ask, metadata.token_endpoint)
   const standing = await client.for(metadata)
-  const judge = async (issuer: string): Promise<Grant> => {
-    const own = await client.once({ ...judged, issuer }, ask)
+  const judge = async (issuer: string): Promise<Granted> => {
+    const own = await client.once({ ...judged, issuer }, once)
     shareKeys(standing, own)
-    const granted = await grant(own, answer, back)
+    const granted = await attempt(own)
     shareKeys(own, standing)
     return { ...granted, configuration: standing }
   }
@@ -76,8 +93,8 @@ async function redeemOneOf(party: Party, spellings: Spellings, back: Returned): 
     return judge(other)
   })
   // the pattern of many issuers is nobody's, whoever has signed it
-  if (granted.idToken['iss'] !== spellings.of(granted.idToken)) return failed('unexpected JWT "iss" (issuer) claim value')
-  if (said !== null && said !== granted.idToken['iss']) return failed('"iss" of the response is not the ID token\'s')
+  if (granted.idToken && granted.idToken['iss'] !== spellings.of(granted.idToken))
+    return failed('unexpected JWT "iss" (issuer) claim value')
   return granted
 }
 

@@ -1,0 +1,72 @@
+// `onSignOut` of the configuration -> what portals are told when their sessions end.
+import type { Board } from '../board.ts'
+import { joinReads, type Reads } from '../expression/compile.ts'
+import { createOnSignOut, type OnSignOut, type SignOutCall } from '../identity/on-sign-out.ts'
+import { type CallOptions, createOutboundCall } from '../identity/outbound-call.ts'
+import type { SessionStore } from '../identity/session-store.ts'
+import type { Log } from '../log.ts'
+import type { Clock } from '../types.ts'
+import type { Config, PortalConfig } from './schema.ts'
+
+export interface SignOutContext {
+  readonly log: Log
+  readonly clock: Clock
+  readonly egressProxy: (url: string) => string | undefined
+  /** Absent: each end is told of once per process. */
+  readonly board?: Board
+  /** Absent where it keeps no sessions: time-outs are not told of. */
+  readonly store?: Pick<SessionStore, 'takeExpired'>
+}
+export interface CompiledSignOut {
+  readonly onSignOut: OnSignOut
+  /** Portal name -> what its calls read of the person. */
+  readonly reads: ReadonlyMap<string, Reads>
+  /** What is being told is told to its end first. */
+  readonly close: () => Promise<void>
+}
+
+/** undefined: no portal wants to be told. Throws ExpressionError or TypeError; the check has looked before. */
+export function compileSignOut(config: Config, context: SignOutContext): CompiledSignOut | undefined {
+  const wanting = config.portals.filter(({ onSignOut }) => onSignOut.length > 0)
+  if (wanting.length === 0) return undefined
+  const compiled = wanting.map((portal) => ({ portal, calls: callsOf(portal, config, context) }))
+  const calls = new Map<string, readonly SignOutCall[]>()
+  for (const { portal, calls: own } of compiled) {
+    const audience = audienceOf(portal)
+    calls.set(audience, [...(calls.get(audience) ?? []), ...own])
+  }
+  const onSignOut = createOnSignOut({ ...context, calls })
+  return {
+    onSignOut,
+    reads: new Map(
+      compiled.map(({ portal, calls: own }) => [portal.name, joinReads(own.map(({ call }) => call.reads))] as const),
+    ),
+    close: async () => {
+      await onSignOut.settled()
+      await Promise.all([...calls.values()].flat().map(({ call }) => call.close()))
+    },
+  }
+}
+
+const callsOf = ({ name: portal, onSignOut }: PortalConfig, config: Config, context: SignOutContext): readonly SignOutCall[] =>
+  onSignOut.map(({ call, timeout }) => ({
+    portal,
+    timeout,
+    call: createOutboundCall({ ...call, ...proxyFor(call, config, context) }),
+  }))
+
+/** As compile-portal.ts writes it into the session's rules. */
+const audienceOf = ({ name, session: { group } }: PortalConfig): string => (group === undefined ? name : `group:${group}`)
+
+/** A portal's own address is reached as its requests reach it: directly. */
+function proxyFor(
+  { url }: Pick<CallOptions, 'url'>,
+  { server, portals }: Config,
+  { egressProxy }: SignOutContext,
+): { readonly egressProxy?: string } {
+  const origin = /^https?:\/\/[^/?#]+/i.exec(url)?.[0] ?? ''
+  const hostname = URL.parse(origin)?.hostname
+  if (hostname === undefined || portals.some(({ upstream }) => new URL(upstream).hostname === hostname)) return {}
+  const proxy = server.egressProxy ?? egressProxy(origin)
+  return proxy === undefined ? {} : { egressProxy: proxy }
+}
