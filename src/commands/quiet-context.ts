@@ -1,9 +1,9 @@
 // What compiling a configuration needs where nothing is served: no log, nothing that outlives the command.
 import type { CompileContext } from '../config/compile.ts'
 import type { Environment } from '../config/reading.ts'
-import { createFlowMemory } from '../identity/flow.ts'
-import { createKeptRequests } from '../identity/kept-request.ts'
-import { createRevocations } from '../identity/revocations.ts'
+import { createRevocations } from '../identity/sessions/revocations.ts'
+import { createFlowMemory } from '../identity/signing-in/flow.ts'
+import { createKeptRequests } from '../identity/signing-in/kept-request.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import type { Clock } from '../types.ts'

@@ -2,7 +2,7 @@
 // calls nobody and looks nobody up.
 import type { Foreseeing, Foresight } from '../explanation/foresight.ts'
 import { factsOf } from '../facts.ts'
-import { compileProfiles, type Profiles } from '../identity/profiles.ts'
+import { compileProfiles, type Profiles } from '../identity/accounts/profiles.ts'
 import type { Json } from '../types.ts'
 import type { Config, SignInConfig } from './schema.ts'
 import { isSignIn } from './uris.ts'

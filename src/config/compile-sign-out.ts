@@ -1,9 +1,9 @@
 // `onSignOut` of the configuration -> what portals are told when their sessions end.
 import type { Board } from '../board.ts'
 import { joinReads, type Reads } from '../expression/compile.ts'
-import { createOnSignOut, type OnSignOut, type SignOutCall } from '../identity/on-sign-out.ts'
-import { type CallOptions, createOutboundCall } from '../identity/outbound-call.ts'
-import type { SessionStore } from '../identity/session-store.ts'
+import { type CallOptions, createOutboundCall } from '../identity/accounts/outbound-call.ts'
+import type { SessionStore } from '../identity/sessions/session-store.ts'
+import { createOnSignOut, type OnSignOut, type SignOutCall } from '../identity/signing-out/on-sign-out.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../types.ts'
 import type { Config, PortalConfig } from './schema.ts'

@@ -1,7 +1,7 @@
 // A form that meets the end of a session is read here instead of being lost. Owns which requests that is, and reading them with
 // bounded bytes and time; what becomes of the form is kept-request's.
 import type { IncomingMessage } from 'node:http'
-import { type KeptRequests, largestKept } from '../identity/kept-request.ts'
+import { type KeptRequests, largestKept } from '../identity/signing-in/kept-request.ts'
 import type { Challenge, Decision, Portal, RequestView } from '../types.ts'
 
 /** A challenge for somebody known. */

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { describe, PosternError, type Reason } from '../errors.ts'
-import type { SignIn } from '../identity/sign-in.ts'
+import type { SignIn } from '../identity/signing-in/sign-in.ts'
 import type { Allow, Answer, Identity, Portal, RequestView } from '../types.ts'
 import { readForm, withForm } from './posted-form.ts'
 import type { Reply, Sent } from './reply.ts'

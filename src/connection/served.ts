@@ -1,6 +1,6 @@
 // What the doors hold of one configuration, and how many requests still hold it: a reload closes the old one when its last ends.
 
-import type { KeptRequests } from '../identity/kept-request.ts'
+import type { KeptRequests } from '../identity/signing-in/kept-request.ts'
 import type { Generation } from '../types.ts'
 import type { Forwarder } from '../upstream/forward.ts'
 import type { OwnEndpoints } from './own-endpoints.ts'

@@ -3,9 +3,9 @@
 import { PosternError } from '../errors.ts'
 import type { AuthOutcome, Identified, Identity, Instant, Portal, Provider, RequestView, Route, Session } from '../types.ts'
 import { isLocal } from './local.ts'
-import type { Refreshed, Refresher } from './refresh.ts'
-import { isDue } from './refresh-tokens.ts'
-import type { Found, SessionKeeper } from './session.ts'
+import type { Refreshed, Refresher } from './sessions/refresh.ts'
+import { isDue } from './sessions/refresh-tokens.ts'
+import type { Found, SessionKeeper } from './sessions/session.ts'
 
 type Identification = Extract<AuthOutcome, { kind: 'identified' }>
 export type Identify = (

@@ -4,7 +4,7 @@ import { type LinksOptions, listLinks, removeLinks } from '../../src/commands/li
 import type { Config } from '../../src/config/schema.ts'
 import { createAdmin } from '../../src/connection/admin.ts'
 import { listenForMachines } from '../../src/connection/listen.ts'
-import { createAccountLinks } from '../../src/identity/account-links.ts'
+import { createAccountLinks } from '../../src/identity/accounts/account-links.ts'
 import { createMemoryState } from '../../src/state/memory.ts'
 import { identityOf, noon, TestLog } from '../identity/harness.ts'
 

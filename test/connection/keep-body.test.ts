@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
 import { readBody } from '../../src/connection/keep-body.ts'
-import { largestKept } from '../../src/identity/kept-request.ts'
+import { largestKept } from '../../src/identity/signing-in/kept-request.ts'
 
 /** A request as far as its body goes. */
 const arriving = (socket = new PassThrough()) =>

@@ -1,10 +1,11 @@
 // A small world for sign-ins: two portals, a scripted provider, a clock that is set, a browser with a cookie jar.
-import { createFlowMemory, type FlowMemory } from '../../src/identity/flow.ts'
+
 import { createIdentify, type Identify } from '../../src/identity/identify.ts'
-import { createRevocations, type Revocations } from '../../src/identity/revocations.ts'
-import { createSealer, type Sealer } from '../../src/identity/seal.ts'
-import { createSessionKeeper, type SessionKeeper } from '../../src/identity/session.ts'
-import { createSignIn, type SignIn } from '../../src/identity/sign-in.ts'
+import { createRevocations, type Revocations } from '../../src/identity/sessions/revocations.ts'
+import { createSealer, type Sealer } from '../../src/identity/sessions/seal.ts'
+import { createSessionKeeper, type SessionKeeper } from '../../src/identity/sessions/session.ts'
+import { createFlowMemory, type FlowMemory } from '../../src/identity/signing-in/flow.ts'
+import { createSignIn, type SignIn } from '../../src/identity/signing-in/sign-in.ts'
 import type { AuthenticationEvent, Fields, Log } from '../../src/log.ts'
 import type {
   Answer,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { PosternError } from '../../src/errors.ts'
 import { createIdentify } from '../../src/identity/identify.ts'
-import type { SessionKeeper } from '../../src/identity/session.ts'
+import type { SessionKeeper } from '../../src/identity/sessions/session.ts'
 import type { AuthOutcome, Identified, Provider, RequestView } from '../../src/types.ts'
 import {
   accountOf,

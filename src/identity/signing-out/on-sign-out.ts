@@ -1,0 +1,190 @@
+// What portals are told when a session of theirs has ended (`onSignOut`). Owns that each session is told of once, how many calls run at
+// a time and how often one is repeated. Must not know why a sign-out is allowed, and never holds one up or lets it fail.
+import { hash } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
+import type { Board } from '../../board.ts'
+import { factsOf } from '../../facts.ts'
+import type { Log } from '../../log.ts'
+import type { Clock, Facts, Instant, RequestView, Session } from '../../types.ts'
+import { CallError, type FilledCall, type OutboundCall } from '../accounts/outbound-call.ts'
+import type { SessionRecord, SessionStore } from '../sessions/session-store.ts'
+
+/**
+ * The fact `reason`. `sign-out`: the person asked us; `portal`: the person asked the portal (`endsSession`); `provider`: the provider told
+ * us; `revoked`: an administrator; `displaced`: by a newer session of the person; `replaced`: by somebody else's sign-in in the same
+ * browser; `refused`: the provider or a rule would not have them any more; `idle`, `expired`: time.
+ */
+export type SignOutReason =
+  | 'sign-out'
+  | 'portal'
+  | 'provider'
+  | 'revoked'
+  | 'displaced'
+  | 'replaced'
+  | 'refused'
+  | 'idle'
+  | 'expired'
+export type Ended = Pick<Session, 'id' | 'audience' | 'identity' | 'endsAt' | 'local' | 'waits'>
+
+export interface OnSignOut {
+  /** Returns at once and never throws. Only the first reason given for a session is told. */
+  ended(session: Ended, reason: SignOutReason): void
+  /** Looks for sessions whose time is over; to be called every few seconds. Never rejects. */
+  sweep(now: Instant): Promise<void>
+  /** When nothing is being told any more. */
+  settled(): Promise<void>
+}
+export interface SignOutCall {
+  /** Whose call it is: the fact `portal`. */
+  readonly portal: string
+  readonly call: OutboundCall
+  /** Milliseconds for the call and its repetitions together. */
+  readonly timeout: number
+}
+export interface OnSignOutOptions {
+  /** By the audience of the sessions that end. */
+  readonly calls: ReadonlyMap<string, readonly SignOutCall[]>
+  readonly log: Pick<Log, 'audit' | 'server'>
+  readonly clock: Clock
+  /** Absent: told once per process. */
+  readonly board?: Board
+  /** Where time-outs are found. */
+  readonly store?: Pick<SessionStore, 'takeExpired'>
+}
+
+const mostAtOnce = 8
+const mostWaiting = 10_000
+const mostAttempts = 3
+/** Milliseconds, times the attempts so far. */
+const betweenAttempts = 250
+const mostPerLook = 500
+/** Milliseconds after a session's end for which it stays known that its end was told of. */
+const rememberedFor = 3_600_000
+
+export function createOnSignOut(options: OnSignOutOptions): OnSignOut {
+  const told = new LRUCache<string, true>({ max: mostWaiting * 2 })
+  const errands = createErrands(options.log)
+  let looking = false
+
+  const ended: OnSignOut['ended'] = (session, reason) => {
+    const calls = options.calls.get(session.audience)
+    // nobody was signed in by it: the portal's own sign-in was chosen, or the person was still being asked
+    if (!calls || session.local || session.waits || told.has(session.id)) return
+    told.set(session.id, true)
+    errands.add(async () => {
+      if (await isFirst(session, options)) for (const call of calls) await tell(call, session, reason, options)
+    })
+  }
+  const look = async (now: Instant): Promise<void> => {
+    for (;;) {
+      const records = (await options.store?.takeExpired(now, mostPerLook)) ?? []
+      for (const record of records) ended(record, timeOutOf(record, now))
+      if (records.length < mostPerLook) return
+    }
+  }
+  return {
+    ended,
+    async sweep(now) {
+      if (looking) return
+      looking = true
+      await look(now).catch(() => undefined) // a store that is down says so elsewhere; the next look finds the same
+      looking = false
+    },
+    settled: errands.settled,
+  }
+}
+
+const timeOutOf = ({ endsAt }: SessionRecord, now: Instant): SignOutReason => (endsAt <= now ? 'expired' : 'idle')
+
+/** A board that is down makes it twice rather than never. */
+async function isFirst({ id, endsAt }: Ended, { board, clock }: OnSignOutOptions): Promise<boolean> {
+  const forMs = Math.max(0, endsAt - clock()) + rememberedFor
+  return (await board?.once(`sign-out-told ${id}`, forMs).catch(() => true)) ?? true
+}
+
+/** A few at a time, in order; what comes when too many wait is dropped, and the log says so. */
+function createErrands(log: Pick<Log, 'server'>) {
+  const waiting: (() => Promise<void>)[] = []
+  const running = new Set<Promise<void>>()
+  let hasComplained = false
+
+  const start = () => {
+    const next = running.size < mostAtOnce ? waiting.shift() : undefined
+    if (!next) return
+    const run = next()
+      .catch(() => undefined)
+      .finally(() => {
+        running.delete(run)
+        start()
+      })
+    running.add(run)
+  }
+  return {
+    add(errand: () => Promise<void>): void {
+      if (waiting.length >= mostWaiting) {
+        if (!hasComplained)
+          log.server('warn', 'Too many sign-outs wait to be told of: some portals hear nothing.', { mostWaiting })
+        hasComplained = true
+        return
+      }
+      hasComplained = false
+      waiting.push(errand)
+      start()
+    },
+    async settled(): Promise<void> {
+      while (running.size > 0) await Promise.all(running)
+    },
+  }
+}
+
+async function tell(wanted: SignOutCall, session: Ended, reason: SignOutReason, { log, clock }: OnSignOutOptions): Promise<void> {
+  const { portal, call, timeout } = wanted
+  try {
+    const filled = await call.fill(signOutFacts(session.identity, portal, reason, clock()))
+    await send(call, keyed(filled, session.id), AbortSignal.timeout(timeout))
+  } catch (error) {
+    const { provider, account } = session.identity
+    const detail = error instanceof CallError ? error.message : 'it failed'
+    log.audit('sign-out not told to the portal', { portal, provider, account, reason, detail })
+  }
+}
+
+/** No request is behind it: a session may end for want of one. */
+function signOutFacts(identity: Session['identity'], portal: string, reason: SignOutReason, now: Instant): Facts {
+  const {
+    request: _request,
+    client_ip: _address,
+    is_client_ip_private: _private,
+    ...facts
+  } = factsOf(identity, noRequest, portal, now)
+  return { ...facts, reason }
+}
+const noRequest = { method: '', path: '', query: '', host: '', clientAddress: null } as unknown as RequestView
+
+/** The same every time, so that a portal that had heard it already does it once. */
+function keyed(filled: FilledCall, session: string): FilledCall {
+  const key = hash('sha256', JSON.stringify([session, filled.method, filled.url, filled.body ?? '']), 'base64url')
+  return { ...filled, headers: { ...filled.headers, 'idempotency-key': key } }
+}
+
+/** Throws CallError. */
+async function send(call: OutboundCall, filled: FilledCall, patience: AbortSignal): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const trouble = await troubleWith(call, filled, patience)
+    if (!trouble) return
+    if (!trouble.isPassing || attempt === mostAttempts || patience.aborted) throw trouble
+    await setTimeout(betweenAttempts * attempt, undefined, { ref: false })
+  }
+}
+
+async function troubleWith(call: OutboundCall, filled: FilledCall, patience: AbortSignal): Promise<CallError | undefined> {
+  try {
+    const { status } = await call.send(filled, patience)
+    if (status >= 200 && status < 300) return undefined
+    return new CallError(`${call.origin} answered ${status}`, status >= 500 || status === 429)
+  } catch (error) {
+    if (error instanceof CallError) return error
+    throw error
+  }
+}
