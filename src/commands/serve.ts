@@ -297,7 +297,10 @@ async function start(options: ServeOptions, { clock, log, states, opened: closin
     const stopped = Promise.all(opened.map((listening) => listening.stopAccepting()))
     for (const listening of opened) listening.destroy()
     await stopped
-    await Promise.race([served.release(), pause(lastWords)]) // what portals and providers are being told just now
+    // what portals and providers are being told just now
+    const enough = new AbortController()
+    await Promise.race([served.release(), pause(lastWords, enough.signal)])
+    enough.abort()
     sessions.close()
     await states.close()
     log.flush()

@@ -75,7 +75,8 @@ export function createCrowd(members: readonly Member[], url: string, sockets: nu
 
   async function talk({ account, cookie }: Member): Promise<void> {
     while (!isOver) {
-      const socket = new WebSocket(`${url.replace('http', 'ws')}/socket`, { headers: { cookie }, origin: originOf(url) })
+      const { host, port, origin } = new URL(url)
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`, { headers: { cookie, host }, origin })
       await new Promise<void>((gone) => {
         // one word for each page
         speaking.set(account, () => {
@@ -123,8 +124,6 @@ export function createCrowd(members: readonly Member[], url: string, sockets: nu
     },
   }
 }
-
-const originOf = (url: string): string => new URL(url).origin
 
 /** What a browser's jar would make of it; a deletion leaves it empty. */
 function renewed(cookie: string, setCookies: readonly string[]): string {

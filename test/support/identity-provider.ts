@@ -7,6 +7,7 @@ import type { Context, Provider } from 'oidc-provider'
 import type { Json } from '../../src/types.ts'
 import { listenOnLoopback } from './loopback.ts'
 import { createPerson, type Person } from './person.ts'
+import { createRoomyAdapter } from './roomy-adapter.ts'
 
 export interface TestClient {
   readonly client_id: string
@@ -40,6 +41,8 @@ export interface IdentityProviderOptions {
     readonly accessToken?: number
     readonly refreshToken?: number
   }
+  /** Hundreds of people: what it knows of them must not be pushed out. */
+  readonly crowd?: boolean
   /** A refresh token for every sign-in, used once: whoever comes with it again loses everything that came of it. */
   readonly rotation?: boolean
   /** Default 0: any free one. */
@@ -56,6 +59,10 @@ export interface IdentityProvider {
   readonly port: number
   /** Path and query of every request that came, in order. */
   readonly asked: readonly string[]
+  /** Refresh tokens that were taken. */
+  readonly refreshes: () => number
+  /** What its token end point objected to, a refresh token that comes twice among it. */
+  readonly grantErrors: readonly string[]
   /** Signs in with a browser of its own; returns the callback URL that the browser would load next. */
   signIn(authorizationUrl: string, account: string, password?: string): Promise<string>
   /** A browser that stays signed in from one `go` to the next; `fill` is `{ user, password }` or `{ logout: 'yes' }`. */
@@ -82,13 +89,26 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
       .catch(() => response.destroy())
   }
   let server = await listenOnLoopback(answer, options.port)
-  const build = async () => new library.Provider(server.origin, await configuration(options, library, cookieKey))
+  let refreshes = 0
+  const grantErrors: string[] = []
+  const build = async () => {
+    const built = new library.Provider(server.origin, await configuration(options, library, cookieKey))
+    built.on('grant.success', ({ oidc }: Context) => void (oidc.params?.['grant_type'] === 'refresh_token' && refreshes++))
+    built.on(
+      'grant.error',
+      (_: Context, error: Error & { error_detail?: string }) =>
+        void grantErrors.push(`${error.message}: ${error.error_detail ?? ''}`),
+    )
+    return built
+  }
   provider = await build()
   const person = () => createPerson(server.origin)
   return {
     issuer: server.origin,
     port: server.port,
     asked,
+    refreshes: () => refreshes,
+    grantErrors,
     person,
     signIn: (url, user, password = 'any') => person().go(url, { user, password }),
     rotateKeys: async () => {
@@ -128,7 +148,7 @@ async function configuration(options: IdentityProviderOptions, library: Library,
   const policy = library.interactionPolicy.base()
   policy.add(new library.interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0)
   return {
-    adapter: library.adapter,
+    adapter: options.crowd ? createRoomyAdapter() : library.adapter,
     clients: options.clients,
     jwks: { keys: [await signingKey(options.algorithm ?? 'RS256')] },
     cookies: { keys: [cookieKey] },

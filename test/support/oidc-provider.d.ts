@@ -13,6 +13,7 @@ declare module 'oidc-provider' {
       readonly client: { readonly clientId: string }
       readonly session: { readonly accountId: string; grantIdFor(clientId: string): string | undefined }
       readonly provider: Provider
+      readonly params?: Readonly<Record<string, string | undefined>>
     }
   }
   export class Provider {
