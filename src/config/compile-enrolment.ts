@@ -71,10 +71,10 @@ function compileEnrolment(provider: SignInConfig, config: Config, context: Enrol
 }
 
 /** A portal's own address is reached as its requests reach it: directly. */
-function proxyFor(
+export function proxyFor(
   url: string,
   { server, portals }: Config,
-  { egressProxy }: EnrolmentContext,
+  { egressProxy }: Pick<EnrolmentContext, 'egressProxy'>,
 ): { readonly egressProxy?: string } {
   const origin = /^https?:\/\/[^/?#]+/i.exec(url)?.[0] ?? ''
   if (!URL.canParse(origin)) return {}

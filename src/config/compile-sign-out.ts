@@ -1,11 +1,12 @@
 // `onSignOut` of the configuration -> what portals are told when their sessions end.
 import type { Board } from '../board.ts'
 import { joinReads, type Reads } from '../expression/compile.ts'
-import { type CallOptions, createOutboundCall } from '../identity/accounts/outbound-call.ts'
+import { createOutboundCall } from '../identity/accounts/outbound-call.ts'
 import type { SessionStore } from '../identity/sessions/session-store.ts'
 import { createOnSignOut, type OnSignOut, type SignOutCall } from '../identity/signing-out/on-sign-out.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../types.ts'
+import { proxyFor } from './compile-enrolment.ts'
 import type { Config, PortalConfig } from './schema.ts'
 
 export interface SignOutContext {
@@ -52,21 +53,8 @@ const callsOf = ({ name: portal, onSignOut }: PortalConfig, config: Config, cont
   onSignOut.map(({ call, timeout }) => ({
     portal,
     timeout,
-    call: createOutboundCall({ ...call, ...proxyFor(call, config, context) }),
+    call: createOutboundCall({ ...call, ...proxyFor(call.url, config, context) }),
   }))
 
 /** As compile-portal.ts writes it into the session's rules. */
 const audienceOf = ({ name, session: { group } }: PortalConfig): string => (group === undefined ? name : `group:${group}`)
-
-/** A portal's own address is reached as its requests reach it: directly. */
-function proxyFor(
-  { url }: Pick<CallOptions, 'url'>,
-  { server, portals }: Config,
-  { egressProxy }: SignOutContext,
-): { readonly egressProxy?: string } {
-  const origin = /^https?:\/\/[^/?#]+/i.exec(url)?.[0] ?? ''
-  const hostname = URL.parse(origin)?.hostname
-  if (hostname === undefined || portals.some(({ upstream }) => new URL(upstream).hostname === hostname)) return {}
-  const proxy = server.egressProxy ?? egressProxy(origin)
-  return proxy === undefined ? {} : { egressProxy: proxy }
-}

@@ -1,27 +1,11 @@
 // What the check lets pass, a start can use: claims' names and expressions.
 import { describe, expect, it } from 'vitest'
 import { compileOrRefuse } from '../../src/commands/compile-or-refuse.ts'
-import type { CompileContext } from '../../src/config/compile.ts'
+import { quietContext } from '../../src/commands/quiet-context.ts'
 import { ConfigError } from '../../src/errors.ts'
-import { createRevocations } from '../../src/identity/sessions/revocations.ts'
-import { createFlowMemory } from '../../src/identity/signing-in/flow.ts'
-import { createKeptRequests } from '../../src/identity/signing-in/kept-request.ts'
-import { createLog } from '../../src/log.ts'
-import { createMetrics } from '../../src/metrics.ts'
 import { load, minimal, problemsOf } from './configuration.ts'
 
-const clock = () => 0
-const log = createLog({ write: () => undefined }, clock)
-const context = (): CompileContext => ({
-  log,
-  metrics: createMetrics(),
-  clock,
-  number: 1,
-  backing: { revocations: createRevocations({ log }), everywhere: false },
-  memory: createFlowMemory(),
-  kept: createKeptRequests({ clock }),
-  egressProxy: () => undefined,
-})
+const context = () => quietContext({}, () => 0)
 
 const hub = `
   - name: HUB
