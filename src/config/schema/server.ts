@@ -25,7 +25,7 @@ export const serverSchema = z.strictObject({
   admin: listen
     .prefault('127.0.0.1:9090')
     .describe(
-      '`/config`: what is being served, and what was wrong with the last reload; `/explain`: why a request was refused; `/links`, `/provisioning`. Any address but loopback needs `adminToken`.',
+      '`/config`: what is being served, and what was wrong with the last reload; `/explain`: why a request was refused; `/sessions`, `/links`, `/provisioning`. Any address but loopback needs `adminToken`.',
     ),
   adminToken: z
     .exactOptional(text.min(16, 'is too short to be a secret → use at least 16 characters'))
@@ -52,5 +52,7 @@ export const serverSchema = z.strictObject({
     .describe('Proxy for calls to identity providers. Default: `HTTPS_PROXY`, except for hosts in `NO_PROXY`.'),
   state: z
     .exactOptional(stateUrl)
-    .describe('What must outlive a process: account links, what was provisioned. A file for one replica, Redis for several.'),
+    .describe(
+      'What must outlive a process: account links, what was provisioned. A file for one replica, Redis for several. Where sessions live in the cookie, replicas tell each other through that Redis who was signed out.',
+    ),
 })

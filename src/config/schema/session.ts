@@ -17,7 +17,7 @@ const shape = {
   store: sessionStore
     .prefault('cookie')
     .describe(
-      'Where sessions live. `cookie`: sealed in the browser, nothing to run; `memory`: in this one process; or Redis (Valkey), for any number of replicas.',
+      'Where sessions live. `cookie`: sealed in the browser, nothing to run; `memory`: in this one process; or Redis (Valkey), for any number of replicas. See [reliability.md](reliability.md). A change takes effect at the next start.',
     ),
   storeTls: z
     .exactOptional(
@@ -29,14 +29,20 @@ const shape = {
       }),
     )
     .describe('For a `rediss` store.'),
-  staleness: someTime.prefault('5s').describe('A session read from Redis is believed for so long without asking again.'),
+  staleness: someTime
+    .prefault('5s')
+    .describe(
+      'A session read from Redis is believed for so long without asking again; and where Redis has not answered for so long (3 s at least), whoever brings a session gets 503.',
+    ),
   keys: z
     .array(z.string().refine(isKey, { error: ({ input }) => (isFileName(input) ? fileName : noKey) }), {
       error: ({ input }) =>
         typeof input === 'string' ? noList : 'is missing → run `postern keygen` and name a secret that holds the result',
     })
     .min(1, 'holds no key → run `postern keygen` and name a secret that holds the result')
-    .describe('base64url of 32 bytes each. The first seals, all open: rotation signs nobody out.'),
+    .describe(
+      'base64url of 32 bytes each. The first seals, all open. A new one goes to the end, until every replica has it, then to the front: nobody is signed out.',
+    ),
   idle: someTime.prefault('30m').describe('A session ends after this long without a request.'),
   lifetime: someTime.prefault('8h').describe('A session ends after this long in any case.'),
   idleRequiresSignIn: flag
@@ -49,7 +55,9 @@ const shape = {
   onLimit: z
     .enum(['refuse', 'displace'], { error: 'is neither refuse nor displace → write one of them' })
     .prefault('refuse')
-    .describe('Beyond `maxPerUser`: refused, or asked whether the oldest session shall end for this one.'),
+    .describe(
+      'Beyond `maxPerUser`: refused, or asked whether the oldest session shall end for this one. See [sessions.md](sessions.md).',
+    ),
   claims: z.array(text).prefault([]).describe('Keep only these claims in the session. Empty: all.'),
   cookie: z
     .strictObject({
