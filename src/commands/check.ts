@@ -45,6 +45,7 @@ async function report(loaded: Loaded, { config, online, probe }: CheckArguments,
   for (const provider of loaded.config.providers) if (!provider.enabled) out(`note: ${unusedProvider(provider)}`)
   if (loaded.unusedRules.length > 0) out(`note: nothing names these rules of rulesDir: ${loaded.unusedRules.join(', ')}`)
   if (remembersAlone(loaded)) out(`note: ${alone}`)
+  if (loaded.config.session.store === 'memory') out(`note: ${inMemory}`)
   const unreachable = online && probe ? printProbed(await probe(loaded), out) : 0
   const { portals, providers } = loaded.config
   const sizes = [amount(portals.length, 'portal'), amount(providers.length, 'provider'), amount(loaded.rules.size, 'rule')]
@@ -61,6 +62,8 @@ function remembersAlone({ config: { session, server, providers } }: Loaded): boo
 }
 const alone =
   'who signs out or is revoked is remembered by one process only (session.store: cookie): run one replica, or write session.store: redis://HOST:6379'
+
+const inMemory = 'sessions live in this one process (session.store: memory): run one replica; a restart signs everybody out'
 
 function unusedProvider(provider: ProviderConfig): string {
   const missing = missingKeysOf(provider)

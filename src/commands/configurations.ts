@@ -144,6 +144,7 @@ const fixedAtStart = [
   'server.maxHeaderBytes',
   'session.store',
   'session.storeTls',
+  'session.staleness',
 ] as const
 
 function warnOfRestart(before: Config, after: Config, { log }: Telling): void {

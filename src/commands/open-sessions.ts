@@ -8,6 +8,7 @@ import { createMemorySessions, createMemoryStore } from '../identity/sessions/st
 import { createRedisStore } from '../identity/sessions/stores/redis.ts'
 import type { Log } from '../log.ts'
 import { createMemoryBoard } from '../state/board-memory.ts'
+import { observeBoard } from '../state/board-observed.ts'
 import { createRedisBoard } from '../state/board-redis.ts'
 import { createRedisFeed } from '../state/feed-redis.ts'
 import { connectRedis, type RedisConnection } from '../state/redis-connection.ts'
@@ -26,6 +27,8 @@ interface Parts {
   readonly log: Log
   /** As configured now: keys are rotated by a reload. */
   readonly keys: () => readonly string[]
+  /** What replicas share could not be asked or told. */
+  readonly onError: (operation: string) => void
 }
 
 /** By the configuration of the start: another store takes effect at the next one. */
@@ -35,12 +38,17 @@ export function openSessions({ session, server }: Config, parts: Parts): OpenSes
   if (session.store !== 'cookie') {
     const connection = connectRedis(session.store, { log, name: 'session store', ...tlsOf(session) })
     return overRedis(connection, session.staleness, parts, {
-      storeOf: (sealer, staleness) => createRedisStore({ connection, sealer, clock, staleness }),
+      storeOf: (sealer) => createRedisStore({ connection, sealer, clock, staleness: session.staleness }),
     })
   }
   // whoever has a Redis for accounts shares with it who was signed out, too
   if (server.state !== undefined && !server.state.startsWith('sqlite:'))
-    return overRedis(connectRedis(server.state, { log, name: 'shared memory' }), session.staleness, parts, {})
+    return overRedis(
+      connectRedis(server.state, { log, name: 'shared memory', ...(server.stateTls ? { tls: server.stateTls } : {}) }),
+      session.staleness,
+      parts,
+      {},
+    )
   return alone(createRevocations({ log }))
 }
 
@@ -69,12 +77,12 @@ function inMemory(clock: Clock, revocations: Revocations): OpenSessions {
 function overRedis(
   connection: RedisConnection,
   staleness: number,
-  { clock, log, keys }: Parts,
+  { clock, log, keys, onError }: Parts,
   own: Pick<SessionBacking, 'storeOf'>,
 ): OpenSessions {
   const feed = createRedisFeed(connection)
   const revocations = createSharedRevocations({ feed, keys, log, clock, ticks: () => performance.now(), staleness })
-  const board: Board = createRedisBoard(connection)
+  const board: Board = observeBoard(createRedisBoard(connection), onError)
   return {
     backing: { ...own, revocations, board, everywhere: true },
     isUp: () => revocations.isCurrent(),

@@ -27,9 +27,14 @@ export function createStates(parts: { readonly clock: Clock; readonly log: Log }
   }
 }
 
-function openOrRefuse(url: string, { locate, files }: Loaded, parts: { readonly clock: Clock; readonly log: Log }): StateStore {
+function openOrRefuse(
+  url: string,
+  { locate, files, config }: Loaded,
+  parts: { readonly clock: Clock; readonly log: Log },
+): StateStore {
   try {
-    return openState(url, parts)
+    const { stateTls: tls } = config.server
+    return openState(url, { ...parts, ...(tls ? { tls } : {}) })
   } catch (error) {
     if (!(error instanceof PosternError)) throw error
     const problem = {

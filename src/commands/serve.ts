@@ -78,7 +78,7 @@ async function start(options: ServeOptions, { clock, log, states, opened }: Open
   const loaded = await loadConfig(file, { env: options.env })
   refuseUnknown(options.enforceLocal, loaded)
   let keys = () => loaded.config.session.keys
-  const sessions = openSessions(loaded.config, { clock, log, keys: () => keys() })
+  const sessions = openSessions(loaded.config, { clock, log, keys: () => keys(), onError: metrics.storeError })
   opened.push(sessions)
   const { backing } = sessions
   const sharing = backing.board ? { board: backing.board } : {}

@@ -21,8 +21,8 @@ import type { Config } from './schema.ts'
 
 /** What outlives generations: a reload signs nobody out and forgets no sign-out. */
 export interface SessionBacking {
-  /** Absent: sessions live in cookies. `staleness` in milliseconds. */
-  readonly storeOf?: (sealer: Sealer, staleness: number) => SessionStore
+  /** Absent: sessions live in cookies. */
+  readonly storeOf?: (sealer: Sealer) => SessionStore
   /** Where replicas tell each other what happens; absent where this process is alone. */
   readonly board?: Board
   readonly revocations: Revocations
@@ -51,8 +51,8 @@ export interface CompiledSessions {
   readonly close: () => Promise<void>
 }
 
-export function openStore(config: Config, { storeOf }: SessionBacking, sealer: Sealer, metrics: Metrics): SessionStore {
-  const store = storeOf?.(sealer, config.session.staleness)
+export function openStore({ storeOf }: SessionBacking, sealer: Sealer, metrics: Metrics): SessionStore {
+  const store = storeOf?.(sealer)
   if (!store) return createCookieStore(sealer)
   return observeStore(store, {
     stopwatch: () => performance.now() / 1000,

@@ -57,7 +57,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
   const enabled = config.providers.filter((provider) => provider.enabled)
   const sealer = createSealer(config.session.keys)
   const { backing } = context
-  const store = openStore(config, backing, sealer, context.metrics)
+  const store = openStore(backing, sealer, context.metrics)
   const { board } = backing
   const signOut = compileSignOut(config, { ...context, ...(board ? { board } : {}), ...(store.keeps ? { store } : {}) })
   const enrolments = compileEnrolments(config, context)

@@ -11,6 +11,9 @@ const places: readonly (readonly [pattern: string, kind: Kind])[] = [
   ['server.tls.clientCa', 'certificates'],
   ['providers.*.clientKey', 'key or JWK'],
   ['providers.*.tls.ca', 'certificates'],
+  ['server.stateTls.ca', 'certificates'],
+  ['server.stateTls.cert', 'certificates'],
+  ['server.stateTls.key', 'key'],
   ['session.storeTls.ca', 'certificates'],
   ['session.storeTls.cert', 'certificates'],
   ['session.storeTls.key', 'key'],
@@ -31,7 +34,7 @@ export async function readPems(tree: Tree, reading: Reading): Promise<void> {
     }
   }
   if (!reading.withoutSecrets)
-    for (const pattern of ['server.tls', 'session.storeTls', 'portals.*.upstreamTls'])
+    for (const pattern of ['server.tls', 'server.stateTls', 'session.storeTls', 'portals.*.upstreamTls'])
       for (const { path } of matching(tree, pattern)) checkPair(tree, path, reading)
 }
 

@@ -4,14 +4,18 @@ import type { StateStore } from '../state.ts'
 import type { Clock } from '../types.ts'
 import { unavailable } from './entry.ts'
 import { createRedisState } from './redis.ts'
+import type { RedisTls } from './redis-connection.ts'
 import { createSqliteState } from './sqlite.ts'
 
 /**
- * `url`: `sqlite:FILE`, `redis://…` or `rediss://…`. Throws PosternError('store-unavailable') where a file cannot be opened; a Redis
+ * `url`: `sqlite:FILE`, or a Redis as redis-address.ts reads it. Throws PosternError('store-unavailable') where a file cannot be opened; a Redis
  * that is not there yet is asked again and again.
  */
-export function openState(url: string, parts: { readonly clock: Clock; readonly log: Pick<Log, 'server'> }): StateStore {
+export function openState(
+  url: string,
+  parts: { readonly clock: Clock; readonly log: Pick<Log, 'server'>; readonly tls?: RedisTls },
+): StateStore {
   if (url.startsWith('sqlite:')) return createSqliteState({ file: url.slice('sqlite:'.length), clock: parts.clock })
-  if (/^rediss?:\/\//.test(url)) return createRedisState({ url, ...parts })
+  if (/^rediss?(\+\w+)?:\/\//.test(url)) return createRedisState({ url, ...parts })
   throw unavailable('server.state names no store that is known')
 }

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts'
 import type { StateStore } from '../state.ts'
 import type { Clock } from '../types.ts'
 import { checkedKey, parsed, textOf } from './entry.ts'
-import { connectRedis } from './redis-connection.ts'
+import { connectRedis, type RedisTls } from './redis-connection.ts'
 
 const prefix = '{postern}:state:'
 const index = '{postern}:state-index'
@@ -42,14 +42,15 @@ while true do
   from = '(' .. keys[#keys]
 end`
 
-/** `url`: `redis://` or `rediss://`. Connects by itself, and again after a loss; what is asked meanwhile fails at once. */
+/** `url` as redis-address.ts reads it. Connects by itself, and again after a loss; what is asked meanwhile fails at once. */
 export function createRedisState(parts: {
   readonly url: string
   readonly clock: Clock
   readonly log: Pick<Log, 'server'>
+  readonly tls?: RedisTls
 }): StateStore {
-  const { clock, log } = parts
-  const connection = connectRedis(parts.url, { log, name: 'state store' })
+  const { clock, log, tls } = parts
+  const connection = connectRedis(parts.url, { log, name: 'state store', ...(tls ? { tls } : {}) })
   return {
     async get(key) {
       const name = prefix + checkedKey(key)

@@ -22,7 +22,9 @@ export function checkSigningIn(config: Config, reading: Reading): void {
   const isUsed = config.providers.some(
     (provider) => isSignIn(provider) && provider.enabled && statefulKeysOf(provider).length > 0,
   )
-  if (config.server.state !== undefined && !isUsed)
+  // beside sessions in cookies a Redis also says who was signed out
+  const isShared = config.session.store === 'cookie' && !config.server.state?.startsWith('sqlite:')
+  if (config.server.state !== undefined && !isUsed && !isShared)
     reading.problems.warning(
       ['server', 'state'],
       'is used by nothing: no provider has link or a profile with provision',

@@ -1,6 +1,6 @@
 // The `server` section: where Postern listens and whom it believes about the way a request came.
 import { z } from 'zod'
-import { duration, listen, origin, pathPrefix, pem, range, size, someTime, stateUrl, text } from './values.ts'
+import { clientTls, duration, listen, origin, pathPrefix, pem, range, size, someTime, stateUrl, text } from './values.ts'
 
 const timeouts = z
   .strictObject({
@@ -50,6 +50,7 @@ export const serverSchema = z.strictObject({
   egressProxy: z
     .exactOptional(origin)
     .describe('Proxy for calls to identity providers. Default: `HTTPS_PROXY`, except for hosts in `NO_PROXY`.'),
+  stateTls: z.exactOptional(clientTls).describe('For a `rediss` `state`.'),
   state: z
     .exactOptional(stateUrl)
     .describe(

@@ -1,6 +1,6 @@
 // The `session` section: how long a sign-in lasts and what the cookie looks like.
 import { z } from 'zod'
-import { flag, pem, sessionStore, someTime, text } from './values.ts'
+import { clientTls, flag, sessionStore, someTime, text } from './values.ts'
 
 const isKey = (value: string): boolean => /^[A-Za-z0-9_-]{43}=?$/.test(value) && Buffer.from(value, 'base64url').length === 32
 
@@ -19,16 +19,7 @@ const shape = {
     .describe(
       'Where sessions live. `cookie`: sealed in the browser, nothing to run; `memory`: in this one process; or Redis (Valkey), for any number of replicas. See [reliability.md](reliability.md). A change takes effect at the next start.',
     ),
-  storeTls: z
-    .exactOptional(
-      z.strictObject({
-        ca: z.exactOptional(pem).describe('Authorities to trust instead of the usual ones.'),
-        cert: z.exactOptional(pem).describe('Client certificate.'),
-        key: z.exactOptional(pem).describe('Its private key.'),
-        serverName: z.exactOptional(text).describe('Name expected in the certificate.'),
-      }),
-    )
-    .describe('For a `rediss` store.'),
+  storeTls: z.exactOptional(clientTls).describe('For a `rediss` store.'),
   staleness: someTime
     .prefault('5s')
     .describe(

@@ -180,15 +180,18 @@ export const oneOrMore = z
   .meta({ id: 'texts', description: 'One text or a list of texts.' })
 
 const isStateUrl = (value: string): boolean =>
-  /^sqlite:(?!\/\/)[^\s?#:][^\u0000-\u001f\u007f?#]*$/.test(value) || (/^rediss?:\/\/[^\s/]+/.test(value) && URL.canParse(value))
+  /^sqlite:(?!\/\/)[^\s?#:][^\u0000-\u001f\u007f?#]*$/.test(value) || isRedisUrl(value)
 /** Where the state is kept; load.ts makes the file name absolute. */
 export const stateUrl = z
   .string()
   .refine(isStateUrl, 'is no place for state → write sqlite:/var/lib/postern/state.db, redis://HOST:6379 or rediss://HOST:6379')
-  .meta({ id: 'stateUrl', description: '`sqlite:FILE`, `redis://HOST:PORT` or `rediss://HOST:PORT`.' })
+  .meta({
+    id: 'stateUrl',
+    description: '`sqlite:FILE`, or a Redis as in `session.store`: `redis://HOST:PORT`, `rediss://HOST:PORT`.',
+  })
 
 /** host:port,host:port of Sentinels or of some nodes of a Cluster; the last part is the master's name, or a database. */
-const isStoreUrl = (value: string): boolean =>
+const isRedisUrl = (value: string): boolean =>
   /^rediss?:\/\/[^\s/,]+(\/\d{1,5})?$/.test(value)
     ? URL.canParse(value)
     : /^rediss?\+sentinel:\/\/([^\s/@]*@)?[^\s/@,]+(,[^\s/@,]+)*\/[A-Za-z0-9._-]+(\/\d{1,5})?$/.test(value) ||
@@ -197,7 +200,7 @@ const isStoreUrl = (value: string): boolean =>
 export const sessionStore = z
   .string()
   .refine(
-    (value) => value === 'cookie' || value === 'memory' || isStoreUrl(value),
+    (value) => value === 'cookie' || value === 'memory' || isRedisUrl(value),
     'is no store → write cookie, memory, redis://USER:PASSWORD@HOST:6379/0, redis+sentinel://HOST:26379,HOST:26379/MASTER or redis+cluster://HOST:6379,HOST:6379 (rediss for TLS)',
   )
   .meta({
@@ -205,3 +208,11 @@ export const sessionStore = z
     description:
       '`cookie`, `memory`, `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER`, `redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT`; `rediss` for TLS.',
   })
+
+/** Of a connection that we open to a server of the company's own. */
+export const clientTls = z.strictObject({
+  ca: z.exactOptional(pem).describe('Authorities to trust instead of the usual ones.'),
+  cert: z.exactOptional(pem).describe('Client certificate.'),
+  key: z.exactOptional(pem).describe('Its private key.'),
+  serverName: z.exactOptional(text).describe('Name expected in the certificate.'),
+})
