@@ -210,7 +210,11 @@ function unidentified(
   const { cookies } = who
   switch (outcome.kind) {
     case 'unavailable':
-      return deny('provider-unavailable', { portal, detail: outcome.detail, retryAfter: outcome.retryAfter ?? 5 })
+      return deny(outcome.reason ?? 'provider-unavailable', {
+        portal,
+        detail: outcome.detail,
+        retryAfter: outcome.retryAfter ?? 5,
+      })
     case 'rejected':
       return deny(outcome.reason, { portal, detail: outcome.detail, cookies })
     case 'local':

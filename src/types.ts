@@ -138,7 +138,13 @@ export type AuthOutcome =
   /** Mine, and bad: stop asking. */
   | { readonly kind: 'rejected'; readonly reason: Reason; readonly detail: string }
   /** Cannot tell: fail closed. */
-  | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfter?: number }
+  | {
+      readonly kind: 'unavailable'
+      readonly detail: string
+      readonly retryAfter?: number
+      /** Default: `provider-unavailable`. */
+      readonly reason?: Reason
+    }
 
 /** One way of learning who somebody is. At least one of `recognize` and `login` is present. */
 export interface Provider {

@@ -86,7 +86,10 @@ export function compileSessions(config: Config, parts: SessionParts): CompiledSe
     ...(most > 0 ? { limit: { most, onLimit } } : {}),
     stillOpen: async (session) => {
       const own = rules.get(session.audience)
-      const now = own && (await keeper.reread(session, own, clock()))
+      // whose provider has left, or is another one now, is nobody
+      const by = parts.providers.get(session.identity.provider)?.fingerprint
+      if (!own || by !== session.madeBy?.split('/')[0]) return undefined
+      const now = await keeper.reread(session, own, clock())
       return now && Math.min(now.idleUntil, now.endsAt)
     },
     close: async () => {

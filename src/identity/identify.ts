@@ -182,7 +182,11 @@ function isMadeFor(portal: Portal, { fingerprint }: Provider, { madeBy }: Sessio
 
 function storeDown(error: unknown): Identified {
   if (error instanceof PosternError && error.reason === 'store-unavailable') {
-    return { outcome: { kind: 'unavailable', detail: error.detail }, cookies: none }
+    const { reason, detail, retryAfter } = error
+    return {
+      outcome: { kind: 'unavailable', reason, detail, ...(retryAfter === undefined ? {} : { retryAfter }) },
+      cookies: none,
+    }
   }
   throw error
 }

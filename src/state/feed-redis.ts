@@ -26,9 +26,10 @@ for i = 5, #ARGV, 4 do
   local name, at, till = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local before = redis.call('HGET', entries, name)
   if before then
+    -- what somebody else has put there keeps nobody from telling
     local a, u = string.match(before, '^(%d+) (%d+) ')
-    if tonumber(a) > tonumber(at) then at = a end
-    if tonumber(u) > tonumber(till) then till = u end
+    if a and tonumber(a) > tonumber(at) then at = a end
+    if u and tonumber(u) > tonumber(till) then till = u end
   end
   redis.call('HSET', entries, name, at .. ' ' .. till .. ' ' .. ARGV[i + 3])
   redis.call('ZADD', order, redis.call('HINCRBY', head, 'sequence', 1), name)

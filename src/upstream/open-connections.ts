@@ -150,7 +150,11 @@ class Connections implements OpenConnections {
       if (entry.endsAt > now || entry.isAsking) continue
       const { session } = entry
       if (!session || entry.isRevoked || !this.#watch.stillOpen) this.#end(entry, entry.isRevoked ? signedOut : over)
-      else due.set(session.id, [...(due.get(session.id) ?? []), entry])
+      else {
+        const ofSession = due.get(session.id)
+        if (ofSession) ofSession.push(entry)
+        else due.set(session.id, [entry])
+      }
     }
     for (const entries of due.values()) void this.#ask(entries, now)
     this.#wakeForNext(now)
@@ -171,7 +175,8 @@ class Connections implements OpenConnections {
       if (until === undefined || until <= now) this.#end(entry, over)
       else entry.endsAt = until
     }
-    this.#wakeForNext(now)
+    // the others have been looked at when these began to ask
+    if (until !== undefined && until > now) this.#wakeAt(Math.max(until, now + shortestWait))
   }
 }
 

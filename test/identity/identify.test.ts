@@ -235,8 +235,10 @@ describe('a session', () => {
   it('that cannot be read now is unavailable, not nobody; a bug is still a bug', async () => {
     const portal = portalOf('home', [play])
     const broken = (error: Error) => createIdentify({ find: () => Promise.reject(error) } as unknown as SessionKeeper)
-    const down = await broken(new PosternError('store-unavailable', 'redis'))(requestOf(), portal, undefined, 0)
-    expect(down).toEqual({ outcome: { kind: 'unavailable', detail: 'redis' }, cookies: [] })
+    const error = new PosternError('store-unavailable', 'redis', { retryAfter: 7 })
+    const down = await broken(error)(requestOf(), portal, undefined, 0)
+    const outcome = { kind: 'unavailable', reason: 'store-unavailable', detail: 'redis', retryAfter: 7 }
+    expect(down).toEqual({ outcome, cookies: [] })
     await expect(broken(new TypeError('x'))(requestOf(), portal, undefined, 0)).rejects.toThrow(TypeError)
   })
 })

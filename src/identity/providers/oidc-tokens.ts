@@ -6,6 +6,8 @@ import type { Instant, Tokens } from '../../types.ts'
 const mostMargin = 5 * 60_000
 /** Of an access token whose end nobody says (RFC 6749 section 5.1 only recommends it). */
 const usualLife = 60 * 60_000
+/** Milliseconds: a provider whose tokens are over when they come is not asked at every request. */
+const leastLead = 1000
 
 /**
  * RFC 6749 sections 5.1 and 6: where no other refresh token comes, the one before stays. A fifth of a token's life is left when it
@@ -17,9 +19,12 @@ export function tokensOf(answer: TokenEndpointResponse, now: Instant, before?: T
   return {
     access: answer.access_token,
     ...(life === undefined ? {} : { accessEndsAt: now + life }),
-    ...(refresh === undefined ? {} : { refresh, refreshAt: now + Math.min(leadOf(life ?? usualLife), refreshLead(answer)) }),
+    ...(refresh === undefined ? {} : { refresh, refreshAt: now + leadIn(answer, life) }),
   }
 }
+
+const leadIn = (answer: TokenEndpointResponse, life = usualLife): number =>
+  Math.max(leastLead, Math.min(leadOf(life), refreshLead(answer)))
 
 /** Keycloak and GitHub say when the refresh token ends, each in a word of its own; 0 is never. */
 function refreshLead(answer: TokenEndpointResponse): number {

@@ -5,7 +5,7 @@ import type { Identity, Instant, RequestView, Session, SessionRules } from '../.
 import { newRecord, tooLarge } from './new-session.ts'
 import type { Revocations } from './revocations.ts'
 import type { Change, Found, KeeperOptions, Opening, SessionKeeper } from './session.ts'
-import { type Entry, type Renewal, SessionCache } from './session-cache.ts'
+import { type Entry, isFresh, type Renewal, SessionCache } from './session-cache.ts'
 import { clearToken, otherTokens, readToken, tokenCookies } from './session-cookie.ts'
 import type { SessionFilter, SessionList, SessionRecord, SessionStore } from './session-store.ts'
 import { overAt, renewalOf, wantsRenewal } from './session-time.ts'
@@ -46,7 +46,7 @@ export class Keeper implements SessionKeeper {
     const token = readToken(request.cookies, rules.cookieName)
     if (token === undefined) return nothing
     const entry = token === null ? undefined : this.#cache.get(token)
-    if (entry && now < entry.freshUntil) {
+    if (entry && isFresh(entry, now)) {
       const found = this.#judge(entry, request, rules, now, extend)
       if (found instanceof Promise || found.session) return found
     }
@@ -76,7 +76,7 @@ export class Keeper implements SessionKeeper {
 
   #load(token: string, rules: SessionRules, now: Instant): Promise<Entry | undefined> {
     const cached = this.#cache.get(token)
-    if (cached && now < cached.freshUntil) return Promise.resolve(cached)
+    if (cached && isFresh(cached, now)) return Promise.resolve(cached)
     const key = `${rules.audience} ${token}`
     let reading = this.#reading.get(key)
     if (!reading) {
@@ -150,7 +150,8 @@ export class Keeper implements SessionKeeper {
     extra: Opening = {},
   ): Promise<{ session: Session; cookies: readonly string[] }> {
     if (extra.replaces) await this.end(extra.replaces, now)
-    const record = newRecord(this.trim(identity), rules, now, extra)
+    const fresh = newRecord(this.trim(identity), rules, now, extra)
+    const record = extra.createdAt === undefined ? { ...fresh, createdAt: this.#revocations.startOf(fresh) } : fresh
     this.#measure(record)
     const token = await this.#store.create(record, overAt(record, rules), extra.limit)
     if (token === undefined)
@@ -166,10 +167,27 @@ export class Keeper implements SessionKeeper {
   }
 
   async end(session: Session, now: Instant): Promise<void> {
+    // a lifetime that was shortened may be made longer again: it is remembered until the end that is sealed in the cookie
+    const until = Math.max(session.endsAt, this.#cache.latest(session.id)?.record.endsAt ?? 0)
     await Promise.all([
-      this.#revocations.revoke({ session: session.id }, now, session.endsAt),
+      this.#revocations.revoke({ session: session.id }, now, until),
       this.#store.remove(session).catch(() => undefined), // the revocation says whether it holds
     ])
+  }
+
+  async endUnread(request: Cookies, rules: SessionRules, now: Instant): Promise<void> {
+    const token = readToken(request.cookies, rules.cookieName)
+    const tokens = [...(token ? [token] : []), ...otherTokens(request.cookies, rules.cookieName)]
+    const ids = await Promise.all(tokens.map((one) => this.#idOf(one, rules.audience)))
+    const until = now + rules.lifetime // no session of these rules lasts longer
+    await Promise.all(
+      ids.map((session) => (session === undefined ? undefined : this.#revocations.revoke({ session }, now, until))),
+    )
+  }
+
+  /** Where the store keeps nothing, the token is the session. */
+  async #idOf(token: string, audience: string): Promise<string | undefined> {
+    return this.#store.keeps ? this.#store.idOf?.(token, audience) : (await this.#store.read(token, audience))?.id
   }
 
   async reread(session: Session, rules: SessionRules, now: Instant): Promise<Session | undefined> {

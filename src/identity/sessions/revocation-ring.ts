@@ -7,8 +7,11 @@ import { createSealer } from './seal.ts'
 
 export interface RevocationRing {
   isOf(keys: readonly string[]): boolean
-  /** The name is the same at every replica that has the same first key: what two of them tell is one entry. */
-  sealed(key: string, revocation: Revocation): Promise<News>
+  /**
+   * Once under each key: while keys rotate, a replica that has only one of them must hear of it too. The name is the same at every
+   * replica that has the key: what two of them tell is one entry.
+   */
+  sealed(key: string, revocation: Revocation): Promise<readonly News[]>
   /** undefined: under none of these keys, or not ours. */
   opened(news: News): Promise<Revocation | undefined>
 }
@@ -19,12 +22,16 @@ const purpose = 'revocation'
 export function createRevocationRing(keys: readonly string[]): RevocationRing {
   const own = [...keys]
   const sealer = createSealer(own)
+  const alone = own.map((key) => createSealer([key]))
   return {
     isOf: (others) => others.length === own.length && others.every((key, at) => key === own[at]),
-    async sealed(key, { at, until, ...selector }) {
-      const [name] = sealer.macs(key, purpose)
-      return { name, at, until, text: await sealer.seal(selector as Json, purpose) }
-    },
+    sealed: (key, { at, until, ...selector }) =>
+      Promise.all(
+        alone.map(async (one) => {
+          const [name] = one.macs(key, purpose)
+          return { name, at, until, text: await one.seal(selector as Json, purpose) }
+        }),
+      ),
     async opened({ text, at, until }) {
       const selector = (await sealer.open(text, purpose)) as Selector | undefined
       return selector && { ...selector, at, until }

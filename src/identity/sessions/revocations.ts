@@ -32,6 +32,11 @@ export interface Revocations {
   revoke(selector: Selector, at: Instant, until: Instant): Promise<void>
   /** Costs a comparison of two numbers where nothing was revoked since this very object was last asked about. */
   isRevoked(session: Revocable): boolean
+  /**
+   * When a session that begins now began, so that it is not taken for one of those that were ended: whoever signs in where their end is
+   * known comes after it, and would otherwise be asked again and again for as long as clocks may differ.
+   */
+  startOf(session: Revocable): Instant
   /** False where others may have ended sessions that this process has not heard of for too long: then nobody can be called signed in. */
   isCurrent(): boolean
   /** After every change. Gives how to stop listening. */
@@ -47,6 +52,8 @@ export interface KnownRevocations extends Revocations {
   keys(): Iterable<string>
 }
 
+/** Milliseconds for which it is remembered after its end: a clock that is set right again must bring nobody back. */
+export const rememberedAfterwards = 3_600_000
 /** Milliseconds between two looks for what has ended by itself, and between two complaints. */
 const pruneEvery = 60_000
 
@@ -139,7 +146,7 @@ class Known implements KnownRevocations {
     if (now - this.#prunedAt < pruneEvery) return
     this.#prunedAt = now
     for (const entries of [this.#narrow, this.#wide]) {
-      for (const [key, { until }] of entries) if (until <= now) this.#remove(key)
+      for (const [key, { until }] of entries) if (until + rememberedAfterwards <= now) this.#remove(key)
     }
   }
 
@@ -161,17 +168,30 @@ class Known implements KnownRevocations {
   }
 
   #selects(session: Revocable): boolean {
-    const { id, providerSession, identity } = session
-    if (this.#narrow.has(`session ${id}`)) return true
+    if (this.#narrow.has(`session ${session.id}`)) return true
+    for (const entry of this.#alike(session)) if (this.#isMeant(entry, session)) return true
+    return false
+  }
+
+  /** Those that select it, whatever the times say. */
+  *#alike(session: Revocable): Iterable<Revocation> {
+    const { providerSession, identity } = session
     const signIn = providerSession === undefined ? undefined : this.#narrow.get(`provider-session ${providerSession}`)
-    if (signIn && this.#isMeant(signIn, session)) return true
-    if (this.#wide.size === 0) return false
-    return [personBucket(identity), accountBucket(identity.account), everybody].some((bucket) => {
-      for (const entry of this.#buckets.get(bucket)?.values() ?? []) {
-        if (this.#isMeant(entry, session) && selects(entry, session)) return true
-      }
-      return false
-    })
+    if (signIn) yield signIn
+    if (this.#wide.size === 0) return
+    for (const bucket of [personBucket(identity), accountBucket(identity.account), everybody]) {
+      for (const entry of this.#buckets.get(bucket)?.values() ?? []) if (selects(entry, session)) yield entry
+    }
+  }
+
+  startOf(session: Revocable): Instant {
+    if (this.#clockSkew === 0) return session.createdAt
+    let start = session.createdAt
+    for (const { at } of this.#alike(session)) {
+      // a clock that is wrong by more than that is not followed
+      if (at <= session.createdAt + this.#clockSkew) start = Math.max(start, at + this.#clockSkew + 1)
+    }
+    return start
   }
 
   #isMeant({ at }: Revocation, { createdAt }: Revocable): boolean {

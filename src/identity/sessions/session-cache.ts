@@ -13,7 +13,7 @@ export interface Entry {
   /** What a request that brings it is told, where nothing has to be done. */
   readonly found: Found
   readonly readAt: Instant
-  /** Until then the store is not asked again. */
+  /** Until then the store is not asked again: `isFresh`. */
   readonly freshUntil: Instant
   /** Characters, roughly. */
   readonly size: number
@@ -24,6 +24,10 @@ export interface Renewal {
   at: Instant
   found: Found | Promise<Found>
 }
+
+/** A clock that was set back makes nothing fresh for longer: what was read in the future is read again. */
+export const isFresh = ({ readAt, freshUntil }: Entry, now: Instant): boolean =>
+  now < freshUntil && readAt - now <= freshUntil - readAt
 
 /** Characters of tokens and claims together. */
 const mostCached = 64_000_000

@@ -45,7 +45,7 @@ export interface SessionRegister {
 export interface RegisterOptions {
   readonly keeper: Pick<SessionKeeper, 'list' | 'end' | 'keeps'>
   /** Where it keeps sessions. Without it, each of those that are found is revoked by itself, too. */
-  readonly store?: Pick<SessionStore, 'remove'>
+  readonly store?: Pick<SessionStore, 'remove' | 'list'>
   readonly revocations: Revocations
   readonly portals: ReadonlyMap<string, Portal>
   /** Other replicas learn of revocations, or there are none that could have the session. */
@@ -59,6 +59,8 @@ const mostListed = 1000
 /** Looked for to be taken out of the store: the revocation ends the others all the same, they only take up room. */
 const mostTakenOut = 10_000
 const atOnce = 100
+/** Milliseconds: a session that begins just after a revocation says that it began a moment later. */
+const ahead = 2000
 
 export function createSessionRegister(options: RegisterOptions): SessionRegister {
   const { keeper, revocations, portals, log, clock } = options
@@ -69,10 +71,11 @@ export function createSessionRegister(options: RegisterOptions): SessionRegister
     return portal === undefined ? question : { ...question, audience: audience ?? `no portal ${portal}` }
   }
 
-  /** They are looked for before they are revoked: afterwards nobody finds them. */
+  /** The store gives what is revoked, too; the keeper does not, and must be asked before. */
   async function open(filter: SessionFilter, now: Instant): Promise<readonly SessionRecord[]> {
     try {
-      return (await keeper.list(filter, mostTakenOut, now)).records
+      const { store } = options
+      return (await (store ? store.list(filter, mostTakenOut) : keeper.list(filter, mostTakenOut, now))).records
     } catch (error) {
       if (!(error instanceof PosternError)) throw error
       log.server('warn', 'the sessions that are revoked cannot be taken out of the store: they open nothing', {
@@ -84,13 +87,15 @@ export function createSessionRegister(options: RegisterOptions): SessionRegister
   /** The records go too, where the store keeps them: they would count as open. */
   async function takeOut(records: readonly SessionRecord[], now: Instant): Promise<void> {
     for (const record of records) options.onSignOut?.ended(record, 'revoked')
-    if (!keeper.keeps) return
     for (let from = 0; from < records.length; from += atOnce) {
       const some = records.slice(from, from + atOnce)
       await Promise.all(some.map((record) => remove(record, now)))
     }
   }
   const remove = async (record: SessionRecord, now: Instant): Promise<void> => {
+    // begun before the clock was set back: a revocation up to now does not mean it
+    if (record.createdAt > now + ahead) return keeper.end({ ...record, idleUntil: record.endsAt }, now)
+    if (!keeper.keeps) return
     if (!options.store) return keeper.end({ ...record, idleUntil: record.endsAt }, now)
     await options.store.remove(record).catch(() => undefined) // the revocation says whether it holds
   }
@@ -105,14 +110,24 @@ export function createSessionRegister(options: RegisterOptions): SessionRegister
     async revoke(question) {
       const filter = filterOf(question)
       const { id, ...others } = filter
-      const found = await open(filter, clock())
-      const now = clock()
       const { portal, account, provider, person } = question
       const { everywhere } = options
+      // a slow store must not hold the revocation up: where it can be asked afterwards, it is
+      const known = options.store ? [] : await open(filter, clock())
+      const now = clock()
       log.audit('sessions revoked', { session: id, account, provider, portal, ...person, everywhere })
-      const until = Math.max(now + longestOf(portals), ...found.map(({ endsAt }) => endsAt))
+      const until = Math.max(now + longestOf(portals), ...known.map(({ endsAt }) => endsAt))
       const told = revocations.revoke(id === undefined ? others : { session: id }, now, until)
-      await Promise.all([told, takeOut(found, now)])
+      const taken = async () => {
+        const found = options.store ? await open(filter, now) : known
+        const lookedAt = clock()
+        // whoever has signed in meanwhile is not meant
+        await takeOut(
+          found.filter(({ createdAt }) => createdAt <= now || createdAt > lookedAt + ahead),
+          now,
+        )
+      }
+      await Promise.all([told, taken()])
       return { everywhere }
     },
   }

@@ -58,6 +58,8 @@ export interface SessionStore {
   read(token: string, audience: string): Promise<SessionRecord | undefined>
   /** The token that `create` would give; only where the store `keeps`. */
   tokenOf?(record: Pick<SessionRecord, 'id' | 'audience'>): string
+  /** Whose token it is, by itself: asks nobody. undefined: not ours, or for another audience. Only where the store `keeps`. */
+  idOf?(token: string, audience: string): string | undefined
   /** Writes down its `touchedAt` (the later of two stays). The token, which may be another from now on; undefined: it is gone. */
   touch(record: SessionRecord, until: Instant): Promise<string | undefined>
   /** Everything anew; `revision` is one more than that of what is there. undefined: it is gone, or somebody was faster. */

@@ -64,6 +64,11 @@ export interface SessionKeeper {
    * sure yet.
    */
   end(session: Session, now: Instant): Promise<void>
+  /**
+   * Ends what the request brings where nobody can read it just now: the token says by itself which session it is. As `end` does; nothing
+   * where it brings none of ours.
+   */
+  endUnread(request: Pick<RequestView, 'cookies'>, rules: SessionRules, now: Instant): Promise<void>
   /** What is kept of it now, not what was read a moment ago. undefined: it is over. Throws PosternError('store-unavailable'). */
   reread(session: Session, rules: SessionRules, now: Instant): Promise<Session | undefined>
   /**

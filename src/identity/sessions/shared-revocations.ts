@@ -11,6 +11,7 @@ import {
   keyOf,
   type Revocation,
   type Revocations,
+  rememberedAfterwards,
   type Selector,
 } from './revocations.ts'
 
@@ -49,8 +50,11 @@ export function createSharedRevocations(options: SharedOptions): SharedRevocatio
 class Shared implements SharedRevocations {
   readonly #options: SharedOptions
   readonly #known: KnownRevocations
-  /** Not yet sure to be in the feed; never more than are known. */
+  /** Not yet sure to be in the feed; never more than may be known. */
   readonly #untold = new Map<string, Revocation>()
+  /** Of what was read or told, name in the feed -> key: all of it is read again after every loss, and opened once. */
+  readonly #names = new Map<string, string>()
+  readonly #most: number
   readonly #every: number
   readonly #timer: NodeJS.Timeout | undefined
   readonly #endHints: () => void
@@ -68,7 +72,8 @@ class Shared implements SharedRevocations {
 
   constructor(options: SharedOptions) {
     this.#options = options
-    this.#known = createRevocations({ log: options.log, clockSkew, ...(options.most ? { most: options.most } : {}) })
+    this.#most = options.most ?? 100_000
+    this.#known = createRevocations({ log: options.log, clockSkew, most: this.#most })
     this.#every = options.every ?? 1000
     if (this.#every > 0) this.#timer = setInterval(() => void this.poll(), this.#every).unref()
     this.#endHints = options.feed.onHint(() => void this.poll())
@@ -79,6 +84,7 @@ class Shared implements SharedRevocations {
     return this.#known.size
   }
   isRevoked: Revocations['isRevoked'] = (session) => this.#known.isRevoked(session)
+  startOf: Revocations['startOf'] = (session) => this.#known.startOf(session)
   onChange: Revocations['onChange'] = (listener) => this.#known.onChange(listener)
 
   isCurrent(): boolean {
@@ -92,7 +98,10 @@ class Shared implements SharedRevocations {
     await this.#known.revoke(selector, at, until) // holds before anything is awaited
     const entry = key === undefined ? undefined : this.#known.find(key)
     if (key === undefined || !entry) throw new PosternError('store-unavailable', 'too many ended sessions to remember')
+    this.#untold.delete(key) // the newest goes last
     this.#untold.set(key, entry)
+    const [oldest] = this.#untold.size > this.#most ? this.#untold.keys() : []
+    if (oldest !== undefined) this.#untold.delete(oldest)
     await this.#tell([[key, entry]])
   }
 
@@ -127,9 +136,7 @@ class Shared implements SharedRevocations {
     for (let more = true; more; ) {
       const page = await this.#options.feed.read(this.#position)
       if (page.anew) this.#seen = new Set()
-      const revocations = await this.#unseal(page.news)
-      this.#known.learn(revocations, this.#options.clock())
-      for (const revocation of revocations) this.#seen?.add(keyOf(revocation) ?? '')
+      await this.#learn(page.news)
       this.#position = page.position
       more = page.more
     }
@@ -148,31 +155,49 @@ class Shared implements SharedRevocations {
   async #tellUntold(): Promise<void> {
     const now = this.#options.clock()
     const waiting = [...this.#untold]
-    for (const [key, { until }] of waiting) if (until <= now) this.#untold.delete(key)
-    const left = waiting.filter(([, { until }]) => until > now)
+    for (const [key, entry] of waiting) if (!matters(entry, now)) this.#untold.delete(key)
+    const left = waiting.filter(([, entry]) => matters(entry, now))
     for (let from = 0; from < left.length; from += batch) await this.#tell(left.slice(from, from + batch))
   }
 
   async #tell(entries: readonly (readonly [string, Revocation])[]): Promise<void> {
     const { feed, clock } = this.#options
     const ring = this.#followKeys()
-    await feed.tell(await Promise.all(entries.map(([key, entry]) => ring.sealed(key, entry))), clock())
+    const sealed = await Promise.all(entries.map(([key, entry]) => ring.sealed(key, entry)))
+    await feed.tell(sealed.flat(), clock())
     // what was revoked again meanwhile is another entry
     for (const [key, entry] of entries) if (this.#untold.get(key) === entry) this.#untold.delete(key)
   }
 
-  async #unseal(news: readonly News[]): Promise<readonly Revocation[]> {
+  async #learn(news: readonly News[]): Promise<void> {
     const now = this.#options.clock()
     const ring = this.#followKeys()
-    const opened = await Promise.all(news.filter(({ until }) => until > now).map((one) => ring.opened(one)))
+    const live = news.filter((one) => matters(one, now))
+    const strange = live.filter((one) => !this.#isKnown(one))
+    const opened = await Promise.all(strange.map((one) => ring.opened(one)))
     const readable = opened.filter((one) => one !== undefined)
-    if (readable.length < opened.length && now - this.#complainedAt >= complainEvery) {
-      this.#complainedAt = now
-      this.#options.log.server('warn', 'Ended sessions of other replicas cannot be read: do all have the same session.keys?', {
-        unreadable: opened.length - readable.length,
-      })
-    }
-    return readable
+    this.#known.learn(readable, now)
+    for (const [at, one] of opened.entries()) this.#name(strange[at]?.name ?? '', one && keyOf(one))
+    for (const revocation of readable) this.#seen?.add(keyOf(revocation) ?? '')
+    for (const { name } of live) this.#seen?.add(this.#names.get(name) ?? '')
+    this.#complain(strange.length - readable.length, now)
+  }
+
+  #isKnown({ name, at, until }: News): boolean {
+    const entry = this.#known.find(this.#names.get(name) ?? '')
+    return entry !== undefined && entry.at >= at && entry.until >= until
+  }
+  #name(name: string, key: string | undefined): void {
+    if (key === undefined) return
+    if (this.#names.size >= 2 * this.#most) this.#names.clear() // costs opening them again
+    this.#names.set(name, key)
+  }
+
+  #complain(unreadable: number, now: Instant): void {
+    if (unreadable === 0 || now - this.#complainedAt < complainEvery) return
+    this.#complainedAt = now
+    const text = 'Ended sessions of other replicas cannot be read: do all have the same session.keys?'
+    this.#options.log.server('warn', text, { unreadable })
   }
 
   /** Under other keys what could not be read may be readable; and what cannot be read any more is told again by who knows it. */
@@ -180,6 +205,7 @@ class Shared implements SharedRevocations {
     const keys = this.#options.keys()
     if (this.#ring?.isOf(keys)) return this.#ring
     this.#readsAnew = true
+    this.#names.clear()
     this.#ring = createRevocationRing(keys)
     return this.#ring
   }
@@ -197,3 +223,6 @@ class Shared implements SharedRevocations {
     this.#endHints()
   }
 }
+
+/** Also after its end, for as long as it is remembered. */
+const matters = ({ until }: Pick<Revocation, 'until'>, now: Instant): boolean => until + rememberedAfterwards > now

@@ -22,6 +22,7 @@ export function createTellingKeeper(
       onSignOut.ended(session, reason)
       return keeper.end(session, now)
     },
+    endUnread: keeper.endUnread.bind(keeper),
     reread: keeper.reread.bind(keeper),
     replace: keeper.replace.bind(keeper),
     list: keeper.list.bind(keeper),

@@ -2,6 +2,7 @@
 // question (`/displace`) and the session that waits for its answer; counting, whoever asks at once, is the store's.
 import { PosternError } from '../../errors.ts'
 import type { Answer, Identity, Instant, Portal, RequestView, Session, SessionRules, Show } from '../../types.ts'
+import { takeTokens } from '../sessions/refresh-tokens.ts'
 import type { Opening } from '../sessions/session.ts'
 import type { SessionRecord } from '../sessions/session-store.ts'
 import { landingPath, slotIn } from './kept-request.ts'
@@ -159,12 +160,14 @@ async function goOn(asked: Asked, newest: Instant): Promise<Answer> {
 }
 
 /** Under a new id and under the limit; undefined: there is no room. */
-async function enter({ context, request, portal, now, waiting, returnTo, kept }: Asked): Promise<Answer | undefined> {
+async function enter(asked: Asked): Promise<Answer | undefined> {
+  const { context, request, portal, now, waiting, returnTo, kept } = asked
   const { identity } = waiting
   const limit = limitOf(context)
   const opening = { ...carriedOn(waiting), request, ...(limit ? { limit: limit.most } : {}) }
   const opened = await context.keeper.open(identity, portal.session, now, opening).catch(noRoom)
   if (!opened) return undefined
+  await handOver(asked, opened.session)
   await context.keeper.end(waiting, now).catch(() => undefined) // it opens nothing anyway
   const provider = portal.providers.find(({ name }) => name === identity.provider)
   if (provider) {
@@ -182,14 +185,27 @@ function noRoom(error: unknown): undefined {
   throw error
 }
 
+/**
+ * Whoever answers twice at the same time may have two sessions of it, but only one of them the tokens: two that are refreshed with the
+ * same one are taken for theft. Without them a session goes on to its end.
+ */
+async function handOver({ context: { keeper }, portal, now, waiting }: Asked, entered: Session): Promise<void> {
+  if (!waiting.tokens) return
+  try {
+    const tokens = await takeTokens(keeper, waiting, portal.session, now)
+    if (tokens) await keeper.replace(entered, { tokens }, portal.session, now)
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.reason !== 'store-unavailable') throw error
+  }
+}
+
 /** Waiting made nothing longer: it ends when it would have ended. */
-const carriedOn = ({ endsAt, keep, factors, providerSession, madeBy, tokens }: Session): Opening => ({
+const carriedOn = ({ endsAt, keep, factors, providerSession, madeBy }: Session): Opening => ({
   endsAt,
   ...(keep === undefined ? {} : { keep }),
   ...(factors === undefined ? {} : { factors }),
   ...(providerSession === undefined ? {} : { providerSession }),
   ...(madeBy === undefined ? {} : { madeBy }),
-  ...(tokens === undefined ? {} : { tokens }),
 })
 
 async function cancel(asked: Asked): Promise<Answer> {

@@ -90,7 +90,7 @@ async function whoAmI(context: SignInContext, request: RequestView, portal: Port
   }
   if (outcome.kind === 'rejected') return refuse(request, outcome.reason, {}, cookies)
   if (outcome.kind === 'unavailable')
-    return refuse(request, 'provider-unavailable', { retryAfter: outcome.retryAfter ?? 5 }, cookies)
+    return refuse(request, outcome.reason ?? 'provider-unavailable', { retryAfter: outcome.retryAfter ?? 5 }, cookies)
   const signIn =
     outcome.kind === 'absent' && firstProviders(portal).length > 0 ? { signIn: chooserPath(context.basePath, portal.path) } : {}
   return refuse(

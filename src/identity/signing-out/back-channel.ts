@@ -10,21 +10,23 @@ import { type LoginProvider, refuse, type SignInContext } from '../signing-in/si
 import { loginProviders } from '../signing-in/usable.ts'
 import { endSessions, type Meant, ofProviderSession } from './ending.ts'
 
-/** Ids of logout tokens that were taken; true for the first who brings one. */
-export type UsedTokens = Pick<Board, 'once'>
+/** Where ids of logout tokens that were taken are kept. */
+export type UsedTokens = Pick<Board, 'get' | 'put'>
 
 /** Seconds after which a provider may try again. */
 const tryAgainAfter = '5'
 const mostRemembered = 10_000
+const taken = '1'
 
 /** For one process, where there is no board. */
 export function createUsedTokens(clock: Clock): UsedTokens {
   const used = new LRUCache<string, number>({ max: mostRemembered })
   return {
-    async once(key, forMs) {
-      const isUsed = (used.get(key) ?? 0) > clock()
-      if (!isUsed) used.set(key, clock() + forMs)
-      return !isUsed
+    async get(key) {
+      return (used.get(key) ?? 0) > clock() ? taken : undefined
+    },
+    async put(key, _, forMs) {
+      used.set(key, clock() + forMs)
     },
   }
 }
@@ -71,8 +73,8 @@ async function end(
   loggedOut: LoggedOut,
   used: UsedTokens,
 ): Promise<Answer> {
-  const isFirst = await isFirstUse(loggedOut, context.board ?? used, context.clock)
-  if (isFirst === false) throw new PosternError('logout-token-refused', 'its "jti" was used before')
+  const tokens = context.board ?? used
+  if (await wasTaken(loggedOut, tokens)) throw new PosternError('logout-token-refused', 'its "jti" was used before')
   const { isSure, found } = await endSessions(context, meantBy(loggedOut, provider), 'provider')
   context.log.audit('signed out by the provider', {
     id: request.id,
@@ -81,18 +83,23 @@ async function end(
     what: loggedOut.sid === undefined ? 'all sessions of the person' : 'one session at the provider',
     accounts: [...new Set(found.map(({ identity }) => identity.account))],
   })
-  return isSure && isFirst ? answered(200, '', { provider: provider.name }) : later('store-unavailable', provider.name)
+  const isDone = isSure && (await isKept(loggedOut, tokens, context.clock))
+  return isDone ? answered(200, '', { provider: provider.name }) : later('store-unavailable', provider.name)
 }
 
-/** undefined: nobody can say. Then it counts: rather ended twice than not at all. */
-async function isFirstUse({ issuer, jti, endsAt }: LoggedOut, board: UsedTokens, clock: Clock): Promise<boolean | undefined> {
-  const key = `logout-token ${hash('sha256', JSON.stringify([issuer, jti]), 'base64url')}`
-  try {
-    return await board.once(key, Math.max(1, endsAt - clock()))
-  } catch (error) {
-    if (error instanceof PosternError && error.reason === 'store-unavailable') return undefined
-    throw error
-  }
+const keyOf = ({ issuer, jti }: LoggedOut): string => `logout-token ${hash('sha256', JSON.stringify([issuer, jti]), 'base64url')}`
+
+/** Where nobody can say it counts: rather ended twice than not at all. */
+const wasTaken = (loggedOut: LoggedOut, tokens: UsedTokens): Promise<boolean> =>
+  tokens.get(keyOf(loggedOut)).then((text) => text !== undefined, unlessDown)
+
+/** Only once all of it holds: whoever is told to try again brings the same token. False: it could not be written. */
+const isKept = (loggedOut: LoggedOut, tokens: UsedTokens, clock: Clock): Promise<boolean> =>
+  tokens.put(keyOf(loggedOut), taken, Math.max(1, loggedOut.endsAt - clock())).then(() => true, unlessDown)
+
+function unlessDown(error: unknown): false {
+  if (error instanceof PosternError && error.reason === 'store-unavailable') return false
+  throw error
 }
 
 /** Section 2.7: one session at the provider where it is named, else all of the person's. */

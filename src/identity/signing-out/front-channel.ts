@@ -1,32 +1,55 @@
 // A provider has the browser load us in a frame to say that it has signed somebody out (OpenID Connect Front-Channel Logout 1.0). Owns
 // what such a request may end: one session at the provider, here. It asks the provider nothing and takes nothing from it. Nobody signs
 // such a request, so that strangers may send it: what it costs is bounded.
+import { randomInt } from 'node:crypto'
+import type { Board } from '../../board.ts'
 import { isPrefetch } from '../../prefetch.ts'
 import type { Answer, Instant, Portal, RequestView, Session } from '../../types.ts'
 import { type LoginProvider, refuse, type SignInContext } from '../signing-in/sign-in-context.ts'
 import { providerAnywhere, providerSessionBySid } from './back-channel.ts'
-import { endSessions, isDone, ofPerson, ofProviderSession } from './ending.ts'
+import { endSessions, isDone, longestLifetime, ofPerson, ofProviderSession } from './ending.ts'
 
-/** Of provider sessions nobody here brings a cookie of, which are remembered all the same: in so many milliseconds, in one process. */
+/** Of provider sessions nobody here brings a cookie of, which are remembered all the same: in so many milliseconds. */
 const mostUnseen = 2000
 const within = 3_600_000
+/** At a time, half of what is remembered of ended sessions: each stays for as long as a session may last. */
+const mostAtOnce = 50_000
 const longestSid = 512
 
-/** True for as long as another may be remembered. */
-export type Allowance = (now: Instant) => boolean
+/** True for as long as this process may remember another. @param most where it is less than usual */
+export type Allowance = (now: Instant, most?: number) => boolean
 
-export function createAllowance(most = mostUnseen): Allowance {
+export function createAllowance(usual = mostUnseen): Allowance {
   let since = Number.NEGATIVE_INFINITY
   let used = 0
-  return (now) => {
+  return (now, most = usual) => {
     if (now - since >= within) {
       since = now
       used = 0
     }
-    if (used >= most) return false
+    if (used >= Math.min(most, usual)) return false
     used++
     return true
   }
+}
+
+const tries = 3
+
+/** Replicas remember what each of them was told, so that they share one allowance: whoever finds a free place among them. */
+async function hasPlace(board: Board | undefined, now: Instant, most: number): Promise<boolean> {
+  if (!board) return true
+  try {
+    for (let i = 0; i < tries; i++)
+      if (await board.once(`front-channel ${Math.floor(now / within)} ${randomInt(most)}`, 2 * within)) return true
+    return false
+  } catch {
+    return true // its own allowance is all there is to go by
+  }
+}
+
+async function mayRemember(context: SignInContext, allowance: Allowance, now: Instant): Promise<boolean> {
+  const most = Math.max(1, Math.min(mostUnseen, Math.floor((mostAtOnce * within) / longestLifetime(context))))
+  return allowance(now, most) && (await hasPlace(context.board, now, most))
 }
 
 export async function frontChannel(
@@ -46,7 +69,7 @@ export async function frontChannel(
   const providerSession = providerSessionBySid(issuer, sid)
   const now = context.clock()
   const own = await ownSession(context, request, portal, providerSession)
-  if (!own && !allowance(now)) {
+  if (!own && !(await mayRemember(context, allowance, now))) {
     context.log.server('warn', 'Too many front-channel sign-outs: one was not remembered.', { provider: name })
     return framed(provider, 503, issuer)
   }

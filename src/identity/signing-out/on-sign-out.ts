@@ -64,16 +64,18 @@ const rememberedFor = 3_600_000
 
 export function createOnSignOut(options: OnSignOutOptions): OnSignOut {
   const told = new LRUCache<string, true>({ max: mostWaiting * 2 })
-  const errands = createErrands(options.log)
+  // of its own for each audience: a portal that does not answer keeps no other waiting
+  const lanes = new Map([...options.calls.keys()].map((audience) => [audience, createErrands(options.log)] as const))
   let looking = false
 
   const ended: OnSignOut['ended'] = (session, reason) => {
     const calls = options.calls.get(session.audience)
     // nobody was signed in by it: the portal's own sign-in was chosen, or the person was still being asked
-    if (!calls || session.local || session.waits || told.has(session.id)) return
+    const lane = lanes.get(session.audience)
+    if (!calls || !lane || session.local || session.waits || told.has(session.id)) return
     told.set(session.id, true)
-    errands.add(async () => {
-      if (await isFirst(session, options)) for (const call of calls) await tell(call, session, reason, options)
+    lane.add(async () => {
+      if (await isFirst(session, options)) await Promise.all(calls.map((call) => tell(call, session, reason, options)))
     })
   }
   const look = async (now: Instant): Promise<void> => {
@@ -91,7 +93,7 @@ export function createOnSignOut(options: OnSignOutOptions): OnSignOut {
       await look(now).catch(() => undefined) // a store that is down says so elsewhere; the next look finds the same
       looking = false
     },
-    settled: errands.settled,
+    settled: async () => void (await Promise.all([...lanes.values()].map(({ settled }) => settled()))),
   }
 }
 

@@ -42,9 +42,10 @@ async function readable(finding: Found | Promise<Found>): Promise<Found | undefi
   }
 }
 
-/** Whose session it is cannot be known, but this browser need not keep it. */
-function leaveUnread(context: SignInContext, request: RequestView, portal: Portal): Answer {
+/** Whose session it is cannot be known, but this browser need not keep it, and it opens nothing any more. */
+async function leaveUnread(context: SignInContext, request: RequestView, portal: Portal): Promise<Answer> {
   if (isForeign(request, portal)) return refuse(request, 'store-unavailable', later)
+  await isDone(context.keeper.endUnread(request, portal.session, context.clock()))
   return incomplete(request, context.keeper.clear(request, portal.session))
 }
 

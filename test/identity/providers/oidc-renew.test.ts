@@ -119,6 +119,16 @@ describe('what comes back', () => {
     expect((await refreshed()).tokens?.refresh).toBe('refresh-0')
   })
 
+  it.each([{ expires_in: 0 }, { expires_in: '0' }, { refresh_expires_in: 0.001 }])(
+    'tokens that are over when they come (%j) are not asked for at every request',
+    async (answer) => {
+      crooked.state.script = { idToken: { email: 'ann@company.com' }, answer }
+      const { provider, time } = playAt()
+      const { tokens } = await renew(provider, sessionOf(crooked.issuer))
+      expect(tokens?.refreshAt).toBe(time.now + 1000)
+    },
+  )
+
   it('nobody becomes fresher or stronger by it', async () => {
     crooked.state.script = { idToken: { email: 'ann@company.com', auth_time: 99_999, acr: 'gold', amr: ['hwk'] } }
     const { identity } = await refreshed()

@@ -96,12 +96,14 @@ describe('ended sessions', () => {
     expect(revocations.size).toBe(1)
   })
 
-  it('are forgotten when they would have ended by themselves', () => {
+  it('are forgotten an hour after they would have ended by themselves: a clock may be set right again', () => {
     const revocations = createRevocations({ log: new TestLog() })
     void revocations.revoke({ session: 'a' }, noon, noon + minute)
     void revocations.revoke({ account: 'x' }, noon, noon + minute)
-    void revocations.revoke({ session: 'b' }, noon + 2 * minute, later)
-    expect(revocations.size).toBe(1)
+    void revocations.revoke({ session: 'c' }, noon + 60 * minute, later)
+    expect(revocations.size).toBe(3)
+    void revocations.revoke({ session: 'b' }, noon + 62 * minute, noon + 120 * minute)
+    expect([revocations.size, revocations.isRevoked(session('a'))]).toEqual([2, false])
     expect(revocations.isRevoked(session('b'))).toBe(true)
   })
 

@@ -158,6 +158,7 @@ describe('revoking', () => {
         throw new PosternError('store-unavailable', 'not told')
       },
       isRevoked: (session) => known.isRevoked(session),
+      startOf: (session) => known.startOf(session),
       isCurrent: () => true,
       onChange: (listener) => known.onChange(listener),
       size: 0,

@@ -93,7 +93,8 @@ describe('a logout token', () => {
   it('counts once in all processes that share a board', async () => {
     const said = new Map<string, number>()
     const board = {
-      once: async (key: string, forMs: number) => !said.has(key) && said.set(key, forMs) && true,
+      get: async (key: string) => (said.has(key) ? '1' : undefined),
+      put: async (key: string, _: string, forMs: number) => void said.set(key, forMs),
     } as unknown as NonNullable<SignInOptions['board']>
     const { say, signInAs, home } = told({}, () => ({ board }))
     expect((await say({ subject: 'anna' })).status).toBe(200)
@@ -149,8 +150,30 @@ describe('while the store is away', () => {
     expect(world.log.audits.at(-1)?.msg).toBe('signed out by the provider')
   })
 
+  it('the token is not used up: brought again it counts, and then no more', async () => {
+    let isDown = true
+    const { browser, world, say } = told({}, ({ revocations }) => ({
+      revocations: {
+        isRevoked: revocations.isRevoked.bind(revocations),
+        revoke: async (...how: Parameters<Revocations['revoke']>) => {
+          await revocations.revoke(...how)
+          if (isDown) throw down()
+        },
+      } as unknown as Revocations,
+    }))
+    await browser.signIn('home', 'anna')
+    expect((await say({ subject: 'anna' })).status).toBe(503)
+    isDown = false
+    expect((await say({ subject: 'anna' })).status).toBe(200)
+    world.clock.pass(1)
+    await browser.signIn('home', 'anna')
+    expect((await say({ subject: 'anna' })).status).toBe(400)
+    expect(accountOf(await browser.who('home'))).toBe('anna@company.com')
+  })
+
   it('whether a token was used before cannot be known: it counts here', async () => {
-    const board = { once: () => Promise.reject(down()) } as unknown as NonNullable<SignInOptions['board']>
+    const away = () => Promise.reject(down())
+    const board = { get: away, put: away } as unknown as NonNullable<SignInOptions['board']>
     const { browser, say } = told({}, () => ({ board }))
     await browser.signIn('home', 'anna')
     expect((await say({ subject: 'anna' })).status).toBe(503)

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest'
+import { createSignIn } from '../../../src/identity/signing-in/sign-in.ts'
 import { createAllowance } from '../../../src/identity/signing-out/front-channel.ts'
+import { createMemoryBoard } from '../../../src/state/board-memory.ts'
 import type { Answer } from '../../../src/types.ts'
-import { accountOf, Browser, failureOf, requestOf, usual } from '../harness.ts'
+import { accountOf, Browser, basePath, failureOf, minute, requestOf, rulesOf, usual } from '../harness.ts'
 
 const issuer = 'https://idp.company.com'
 const host = 'home.company.com'
 const policyOf = ({ headers = [] }: Answer) => headers[headers.indexOf('Content-Security-Policy') + 1]
 
-function framed() {
-  const made = usual()
+function framed(options: Parameters<typeof usual>[0] = {}) {
+  const made = usual(options)
   made.play.keep = { sid: 's1' }
   Object.assign(made.play.login, { issuerOf: (iss: string) => (iss === issuer ? issuer : undefined) })
   const load = (query: string, parts: Parameters<typeof requestOf>[0] = {}, provider = 'PLAY') =>
@@ -105,6 +107,42 @@ describe("a frame on the provider's page", () => {
     expect((await browser.who('home')).outcome.kind).toBe('absent')
     world.clock.pass(3_600_000)
     expect((await load(`?iss=${issuer}&sid=another`)).status).toBe(200)
+  })
+})
+
+describe('a flood of made-up sign-ins', () => {
+  /** 50 at a time and hour may be remembered of sessions that last a thousand hours. */
+  const long = { session: rulesOf('home', { lifetime: 1000 * 60 * minute }) }
+  const flood = async (load: (query: string) => Promise<Answer>, many: number) => {
+    for (let at = 0; at < many; at++) await load(`?iss=${issuer}&sid=made-up-${Math.random()}`)
+  }
+
+  it('pushes nothing out where sessions last for weeks', async () => {
+    const { world, load } = framed({ home: long })
+    await flood(load, 200)
+    expect(world.revocations.size).toBe(50)
+  })
+
+  it('finds no more places at many replicas than at one', async () => {
+    const { world, home } = framed({ home: long })
+    const { portals, keeper, identify, sealer, revocations, log, clock } = world
+    const board = createMemoryBoard({ clock: clock.read })
+    for (let replica = 0; replica < 5; replica++) {
+      const options = { basePath, portals, keeper, identify, sealer, revocations, log, clock: clock.read, board }
+      const signIn = createSignIn(options)
+      await flood((query) => signIn.frontChannel(requestOf({ query, host }), home, 'PLAY'), 100)
+    }
+    expect(world.revocations.size).toBeGreaterThan(25)
+    expect(world.revocations.size).toBeLessThanOrEqual(50)
+  })
+
+  it('at a replica whose board is away is held up by its own allowance', async () => {
+    const { world, home } = framed({ home: long })
+    const { portals, keeper, identify, sealer, revocations, log, clock } = world
+    const board = { ...createMemoryBoard({ clock: clock.read }), once: () => Promise.reject(new Error('away')) }
+    const signIn = createSignIn({ basePath, portals, keeper, identify, sealer, revocations, log, clock: clock.read, board })
+    await flood((query) => signIn.frontChannel(requestOf({ query, host }), home, 'PLAY'), 100)
+    expect(world.revocations.size).toBe(50)
   })
 })
 

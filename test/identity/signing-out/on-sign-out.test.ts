@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Board } from '../../../src/board.ts'
 import { type CallOptions, createOutboundCall } from '../../../src/identity/accounts/outbound-call.ts'
 import { createIdentify } from '../../../src/identity/identify.ts'
@@ -163,6 +163,24 @@ describe('a call', () => {
     expect(service.asked).toHaveLength(40)
     expect(most).toBeLessThanOrEqual(8)
     expect(most).toBeGreaterThan(1)
+  })
+
+  it('to a portal that does not answer keeps no other portal waiting', async () => {
+    let release = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    service.answer = async ({ body }) => {
+      if (body.includes('"home"')) await held
+      return {}
+    }
+    const { onSignOut } = telling()
+    for (let at = 0; at < 9; at++) onSignOut.ended(record(`h${at}`), 'idle')
+    onSignOut.ended(record('m', { audience: 'mail' }), 'idle')
+    await vi.waitFor(() => expect(told().some((line) => line.includes('"mail"'))).toBe(true))
+    release()
+    await onSignOut.settled()
+    expect(service.asked).toHaveLength(10)
   })
 
   it('is dropped where too many wait, and the log says so once', () => {

@@ -27,6 +27,7 @@ function world() {
   }
   const shared = {
     isRevoked: revocations.isRevoked.bind(revocations),
+    startOf: revocations.startOf.bind(revocations),
     isCurrent: () => true,
     revoke: async (...how: Parameters<typeof revocations.revoke>) => {
       await revocations.revoke(...how)

@@ -71,6 +71,7 @@ export function createMemoryStore(parts: {
     keeps: true,
     staleness,
     tokenOf,
+    idOf,
     async create(record, until, limit) {
       const now = clock()
       sweep(now)

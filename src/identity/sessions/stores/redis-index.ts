@@ -18,6 +18,8 @@ export type Person = Pick<Identity, 'issuer' | 'subject'>
 const purpose = 'session-index'
 /** Milliseconds for which a place counts that has no session yet: whoever took it may have died. */
 const settling = 10_000
+/** Entries of one place that anybody looks at. */
+export const mostScanned = 10_000
 const ends = 'postern:{sessions}:ends'
 const all = 'postern:{sessions}:all'
 
@@ -51,7 +53,7 @@ export class RedisIndex {
   async #merge(from: string, to: string, record: SessionRecord, now: Instant): Promise<void> {
     const flat = (await this.#connection.ask((redis) => redis.call('ZRANGE', from, 0, -1, 'WITHSCORES'))) as readonly string[]
     for (let at = 0; at < flat.length; at += 2)
-      await this.#connection.run(indexing, [to], [flat[at + 1] ?? '0', flat[at] ?? '', kept(record, now)])
+      await this.#connection.run(indexing, [to], [flat[at + 1] ?? '0', flat[at] ?? '', ...bounds(record, now, over(now))])
   }
 
   /** Before there is a session, and when its end may have come nearer. */
@@ -61,14 +63,14 @@ export class RedisIndex {
       // too early does no harm: whoever looks then finds the real end
       this.#connection.ask((redis) => redis.zadd(ends, until, record.id)),
       this.#connection.ask((redis) => redis.zadd(all, record.createdAt, record.id)),
-      this.#connection.run(indexing, [account], [record.createdAt, record.id, kept(record, now)]),
+      this.#connection.run(indexing, [account], [record.createdAt, record.id, ...bounds(record, now, '-inf')]),
     ])
   }
 
   /** It counts for its person until then. */
   async count(record: SessionRecord, until: Instant, now: Instant): Promise<void> {
     const [key] = this.#personKeys(record.identity)
-    await this.#connection.run(indexing, [key], [until, memberOf(record), kept(record, now)])
+    await this.#connection.run(indexing, [key], [until, memberOf(record), ...bounds(record, now, over(now))])
     if (!record.waits) await this.#connection.ask((redis) => redis.zrem(key, memberOf({ ...record, waits: true })))
   }
 
@@ -125,3 +127,7 @@ const memberOf = ({ id, audience, waits }: Pick<SessionRecord, 'id' | 'audience'
   `${hash('sha256', audience, 'hex').slice(0, 12)}${waits ? '~' : '.'}${id}`
 const idOf = (member: string): string => member.replace(/^[0-9a-f]{12}[.~]/, '')
 const kept = (record: SessionRecord, now: Instant): number => Math.max(1, record.endsAt - now + knownAfterwards)
+/** Of a place whose scores are ends: what is lower is over. */
+const over = (now: Instant): number => now - knownAfterwards
+/** Whoever signs in every minute for years fills nothing. */
+const bounds = (record: SessionRecord, now: Instant, lowest: number | '-inf') => [kept(record, now), lowest, mostScanned]

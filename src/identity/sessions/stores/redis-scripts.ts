@@ -33,11 +33,12 @@ return 1`
 
 /**
  * KEYS: session. ARGV: now, a random name for whoever asks, milliseconds it is kept from now on.
- * Gives what it is (`gone`, `taken`, `later` with its end, `yours` with the record).
+ * Gives what it is (`gone`, `taken`, `later` with its end, `yours` with the record). What is no session of ours is gone: one of them
+ * must not keep all others from being found.
  */
 export const claiming = `
-local is = redis.call('HMGET', KEYS[1], 'until', 'over', 'sealed', 'revision', 'touched')
-if not is[1] then return {'gone'} end
+local is = redis.pcall('HMGET', KEYS[1], 'until', 'over', 'sealed', 'revision', 'touched')
+if is.err or not tonumber(is[1] or '') then return {'gone'} end
 if is[2] and is[2] ~= ARGV[2] then return {'taken'} end
 if not is[2] then
   if tonumber(is[1]) > tonumber(ARGV[1]) then return {'later', is[1]} end
@@ -66,8 +67,13 @@ redis.call('ZADD', KEYS[1], ARGV[5], ARGV[4])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[6]) then redis.call('PEXPIRE', KEYS[1], ARGV[6]) end
 return 1`
 
-/** KEYS: an index. ARGV: score, member, milliseconds the key is kept at least. A score never gets less. */
+/**
+ * KEYS: an index. ARGV: score, member, milliseconds the key is kept at least, what has a lower score goes, most members. A score never
+ * gets less.
+ */
 export const indexing = `
 redis.call('ZADD', KEYS[1], 'GT', ARGV[1], ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[4])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[5]))
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 return 1`

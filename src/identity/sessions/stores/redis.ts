@@ -6,7 +6,7 @@ import type { Clock, Instant, Json } from '../../../types.ts'
 import type { Sealer } from '../seal.ts'
 import { knownAfterwards, type SessionFilter, type SessionList, type SessionRecord, type SessionStore } from '../session-store.ts'
 import { byAge, fits } from './filter.ts'
-import { type Placed, RedisIndex } from './redis-index.ts'
+import { mostScanned, type Placed, RedisIndex } from './redis-index.ts'
 import { claiming, replacing, touching, writing } from './redis-scripts.ts'
 import { createReferences } from './reference.ts'
 
@@ -16,8 +16,9 @@ const purpose = 'session-record'
 /** Characters. */
 const longest = 512 * 1024
 const pageLength = 200
-/** Entries of an index that one list looks at: beyond it, the list is not complete. */
-const mostScanned = 10_000
+/** Milliseconds between two looks for entries that nobody has found the end of, and how many are looked at. */
+const tidyEvery = 10_000
+const mostTidied = 1000
 
 const keyOf = (id: string): string => `postern:session:${id}`
 
@@ -43,11 +44,13 @@ export function createRedisStore(parts: {
     const record = { ...(opened.record as unknown as SessionRecord), touchedAt: Number(touched) }
     return record.id === id && record.revision === Number(revision) && Number.isSafeInteger(record.touchedAt) ? record : undefined
   }
-  async function load(id: string): Promise<{ readonly record: SessionRecord; readonly until: Instant } | undefined> {
+  async function load(id: string): Promise<Loaded> {
     const fields = ['sealed', 'revision', 'touched', 'over', 'until']
-    const [sealed, revision, touched, over, until] = await connection.ask((redis) => redis.hmget(keyOf(id), ...fields))
+    const values = await connection.ask((redis) => redis.hmget(keyOf(id), ...fields).catch(unlessForeign))
+    if (values.every((value) => value === null)) return 'gone'
+    const [sealed, revision, touched, over, until] = values
     const record = sealed && revision && touched ? await open(id, sealed, revision, touched) : undefined
-    return record && { record: over ? { ...record, over: true } : record, until: Number(until) }
+    return record ? { record: over ? { ...record, over: true } : record, until: Number(until) } : 'unreadable'
   }
 
   /** In the way of a new session may be what a dying process left behind. */
@@ -55,10 +58,24 @@ export function createRedisStore(parts: {
     const inTheWay = await index.reserve(record, limit, clock())
     if (!inTheWay) return true
     const found = await Promise.all(inTheWay.map(load))
-    const dead = inTheWay.filter((_, at) => !found[at] || found[at].record.over)
+    const dead = inTheWay.filter((_, at) => {
+      const one = recordOf(found[at])
+      return !one || one.over
+    })
     if (dead.length === 0) return false
     await Promise.all(dead.map((id) => index.forget({ ...record, id })))
     return (await index.reserve(record, limit, clock())) === undefined
+  }
+
+  let tidiedAt = Number.NEGATIVE_INFINITY
+  /** Nobody has to ask for expired sessions; what is indexed under no person must not stay for ever. */
+  async function tidy(now: Instant): Promise<void> {
+    if (now - tidiedAt < tidyEvery) return
+    tidiedAt = now
+    const ids = await index.ended(now - 2 * knownAfterwards, mostTidied)
+    const found = await Promise.all(ids.map(load))
+    await index.settle(ids.filter((_, at) => found[at] === 'gone' || recordOf(found[at])?.over))
+    await Promise.all(found.map(keptOf).map((one) => one && index.prolong(one.record.id, one.until)))
   }
 
   async function take(id: string, now: Instant): Promise<SessionRecord | undefined> {
@@ -75,6 +92,7 @@ export function createRedisStore(parts: {
     keeps: true,
     staleness,
     tokenOf,
+    idOf,
     async create(record, until, limit) {
       const sealed = await seal(record)
       if (limit !== undefined && !record.waits && !(await hasPlace(record, limit))) return undefined
@@ -82,11 +100,12 @@ export function createRedisStore(parts: {
       const { revision, touchedAt } = record
       await connection.run(writing, [keyOf(record.id)], [sealed, revision, touchedAt, until, keptFor(until)])
       await index.count(record, until, clock())
+      void tidy(clock()).catch(() => undefined) // the next one
       return tokenOf(record)
     },
     async read(token, audience) {
       const id = idOf(token, audience)
-      const record = id === undefined ? undefined : (await load(id))?.record
+      const record = id === undefined ? undefined : recordOf(await load(id))
       return record?.audience === audience ? record : undefined
     },
     async touch(record, until) {
@@ -122,11 +141,26 @@ export function createRedisStore(parts: {
   }
 }
 
-type Load = (id: string) => Promise<{ readonly record: SessionRecord; readonly until: Instant } | undefined>
+interface Kept {
+  readonly record: SessionRecord
+  readonly until: Instant
+}
+/** `unreadable`: of another version, or under a key that only other replicas have. */
+type Loaded = Kept | 'gone' | 'unreadable'
+type Load = (id: string) => Promise<Loaded>
+
+const keptOf = (loaded: Loaded | undefined): Kept | undefined => (typeof loaded === 'object' ? loaded : undefined)
+const recordOf = (loaded: Loaded | undefined): SessionRecord | undefined => keptOf(loaded)?.record
+
+/** What is no hash is no session of ours: nobody is kept waiting for it. */
+function unlessForeign(error: unknown): (string | null)[] {
+  if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return [null, '', null, null, null]
+  throw error
+}
 
 async function listFrom(index: RedisIndex, filter: SessionFilter, most: number, now: Instant, load: Load): Promise<SessionList> {
   if (filter.id !== undefined) {
-    const one = await load(filter.id)
+    const one = keptOf(await load(filter.id))
     const records = one && isOpen(one, now) && fits(one.record, filter) ? [one.record] : []
     return { records: records.slice(0, most), complete: records.length <= most }
   }
@@ -142,8 +176,9 @@ async function listFrom(index: RedisIndex, filter: SessionFilter, most: number, 
       }
       const page = await index.page(place, from, pageLength)
       const loaded = await Promise.all(page.map(({ id }) => load(id)))
-      gone.push(...page.filter((_, at) => !loaded[at]))
-      for (const one of loaded) if (one && isOpen(one, now) && fits(one.record, filter)) found.set(one.record.id, one.record)
+      gone.push(...page.filter((_, at) => loaded[at] === 'gone'))
+      for (const one of loaded.map(keptOf))
+        if (one && isOpen(one, now) && fits(one.record, filter)) found.set(one.record.id, one.record)
       if (page.length < pageLength) break
     }
     await index.drop(place, gone, now)
@@ -152,5 +187,4 @@ async function listFrom(index: RedisIndex, filter: SessionFilter, most: number, 
   return { records: records.slice(0, most), complete: complete && records.length <= most }
 }
 
-const isOpen = ({ record, until }: { readonly record: SessionRecord; readonly until: Instant }, now: Instant): boolean =>
-  !record.over && now < until
+const isOpen = ({ record, until }: Kept, now: Instant): boolean => !record.over && now < until
