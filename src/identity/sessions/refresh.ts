@@ -44,7 +44,8 @@ export interface RefresherOptions {
 }
 
 /** Milliseconds: all of them real time, but for those that are compared with the clock. */
-const leaseFor = 30_000
+/** Of a process that dies; the mark is what keeps a token from being sent twice, not the lease. */
+const leaseFor = 10_000
 const patience = 4000
 const betweenLooks = 200
 const looks = patience / betweenLooks
@@ -135,7 +136,7 @@ class SessionRefresher implements Refresher {
       if (!current) return 'over'
       if (!isDue(current, clock())) return current
     }
-    this.#later(session, 1000)
+    this.#later(session, afterTrouble)
     return 'unchanged'
   }
 
