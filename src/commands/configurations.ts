@@ -15,11 +15,12 @@ export interface Configurations {
   readonly current: () => Current
   /** Portals that answer without a sign-in just now. */
   readonly glassBroken: () => readonly string[]
-  /** False where the configuration is wrong and the old one goes on serving. */
+  /** False where the configuration is wrong and the old one goes on serving. Never rejects; one at a time. */
   reload(): Promise<boolean>
   /** Reloads by itself when a file changes. */
   watch(): Promise<void>
-  stopWatching(): void
+  /** Reloads nothing any more; resolves when this configuration and those before it have let go of all they had. */
+  close(): Promise<void>
 }
 export interface Current {
   /** Counts up from 1. */
@@ -48,12 +49,23 @@ export function createConfigurations(loaded: Loaded, options: ConfigurationsOpti
   const glassBroken = () => brokenIn(current.compiled, context.clock())
   announce(loaded, current, glassBroken(), context)
 
-  async function reload(): Promise<boolean> {
+  const going = new Set<Promise<void>>()
+  const retire = ({ served }: Current): void => {
+    const gone = served.closed.then(() => void going.delete(gone))
+    going.add(gone)
+    served.release()
+  }
+  let reloading: Promise<boolean> = Promise.resolve(true)
+  let closed: Promise<void> | undefined
+
+  async function load(): Promise<boolean> {
+    if (closed) return false
     try {
+      await watching?.note()
       const next = await loadConfig(file, { env })
       const old = current
       current = compiledFrom(next, old.number + 1, options)
-      void old.served.release()
+      retire(old)
       warnOfRestart(old.config, current.config, context)
       announce(next, current, glassBroken(), context)
       files = next.files
@@ -67,6 +79,17 @@ export function createConfigurations(loaded: Loaded, options: ConfigurationsOpti
       return false
     }
   }
+  /** What was read first must not win over what was read last: a signal comes while the watcher is at it. */
+  function reload(): Promise<boolean> {
+    reloading = reloading.then(load)
+    return reloading
+  }
+  async function close(): Promise<void> {
+    watching?.close()
+    await reloading
+    retire(current)
+    await Promise.all(going)
+  }
   return {
     current: () => current,
     glassBroken,
@@ -75,7 +98,10 @@ export function createConfigurations(loaded: Loaded, options: ConfigurationsOpti
       watching = watchFiles(async () => void (await reload()))
       await watching.follow(files)
     },
-    stopWatching: () => watching?.close(),
+    close: () => {
+      closed ??= close()
+      return closed
+    },
   }
 }
 

@@ -4,6 +4,7 @@ import type { Environment } from '../config/reading.ts'
 import { createRevocations } from '../identity/sessions/revocations.ts'
 import { createFlowMemory } from '../identity/signing-in/flow.ts'
 import { createKeptRequests } from '../identity/signing-in/kept-request.ts'
+import { createLogoutMemory } from '../identity/signing-out/logout-memory.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import type { Clock } from '../types.ts'
@@ -19,6 +20,7 @@ export function quietContext(env: Environment, clock: Clock): CompileContext {
     backing: { revocations: createRevocations({ log }), everywhere: false },
     memory: createFlowMemory(),
     kept: createKeptRequests({ clock }),
+    logouts: createLogoutMemory(clock),
     egressProxy: egressProxyFrom(env),
   }
 }

@@ -32,12 +32,12 @@ export async function runServe(config: string, enforceLocal: readonly string[], 
     ),
   )
   await new Promise<void>((stopped) => {
-    const stop = () => void serving.drain().then(stopped)
+    const stop = () => void serving.drain().finally(stopped)
     process.once('SIGTERM', () => {
-      process.once('SIGTERM', () => void serving.close().then(stopped))
+      process.once('SIGTERM', () => void serving.close().finally(stopped))
       stop()
     })
-    process.once('SIGINT', () => void serving.close().then(stopped))
+    process.once('SIGINT', () => void serving.close().finally(stopped))
   })
   process.off('SIGHUP', reload)
   destination.close()

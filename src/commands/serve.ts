@@ -6,13 +6,14 @@ import { createProxyDoor } from '../connection/proxy-door.ts'
 import { createRefusals } from '../explanation/refusals.ts'
 import { createFlowMemory } from '../identity/signing-in/flow.ts'
 import { createKeptRequests } from '../identity/signing-in/kept-request.ts'
+import { createLogoutMemory } from '../identity/signing-out/logout-memory.ts'
 import { createLog, type Log, type LogDestination } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import type { Clock } from '../types.ts'
 import { type Configurations, createConfigurations } from './configurations.ts'
 import { egressProxyFrom } from './egress-proxy.ts'
 import { type ListenersOptions, openListeners } from './open-listeners.ts'
-import { type OpenSessions, openSessions } from './open-sessions.ts'
+import { openSessions } from './open-sessions.ts'
 import { createStates, type States } from './open-state.ts'
 
 export interface ServeOptions {
@@ -53,23 +54,30 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const clock = options.clock ?? Date.now
   const log = createLog(options.destination ?? { write: () => undefined }, clock)
   const states = createStates({ clock, log })
-  const opened: OpenSessions[] = []
+  const opened: (() => unknown)[] = [states.close]
   try {
     return await start(options, { clock, log, states, opened })
   } catch (error) {
     // a connection left behind would keep a process alive that serves nobody
-    for (const sessions of opened) sessions.close()
-    await states.close()
+    await closeAll(opened)
     throw error
   }
+}
+
+/** The latest first. */
+async function closeAll(opened: readonly (() => unknown)[]): Promise<void> {
+  for (const close of opened.toReversed())
+    await Promise.resolve()
+      .then(close)
+      .catch(() => undefined) // the others are closed all the same
 }
 
 interface Opened {
   readonly clock: Clock
   readonly log: Log
   readonly states: States
-  /** Put here as soon as it is there, for whoever has to close it. */
-  readonly opened: OpenSessions[]
+  /** How to close what is there; put here as soon as it is. */
+  readonly opened: (() => unknown)[]
 }
 
 async function start(options: ServeOptions, { clock, log, states, opened }: Opened): Promise<Serving> {
@@ -79,7 +87,7 @@ async function start(options: ServeOptions, { clock, log, states, opened }: Open
   refuseUnknown(options.enforceLocal, loaded)
   let keys = () => loaded.config.session.keys
   const sessions = openSessions(loaded.config, { clock, log, keys: () => keys(), onError: metrics.storeError })
-  opened.push(sessions)
+  opened.push(sessions.close)
   const { backing } = sessions
   const sharing = backing.board ? { board: backing.board } : {}
   const context = {
@@ -89,12 +97,15 @@ async function start(options: ServeOptions, { clock, log, states, opened }: Open
     backing,
     memory: createFlowMemory(sharing),
     kept: createKeptRequests({ clock, ...sharing }),
+    logouts: createLogoutMemory(clock),
     ...(options.enforceLocal ? { enforceLocal: options.enforceLocal } : {}),
     egressProxy: egressProxyFrom(options.env),
   }
   metrics.store(sessions.isUp, () => backing.revocations.size)
   const configurations = createConfigurations(loaded, { file, env: options.env, states, context })
   const { current } = configurations
+  // what portals and providers are being told just now, and tokens that wait to be written, need the sessions still
+  opened.push(() => first(configurations.close(), lastWords))
   keys = () => current().config.session.keys
   if (options.watch !== false) await configurations.watch()
   await sessions.ready
@@ -120,9 +131,6 @@ async function start(options: ServeOptions, { clock, log, states, opened }: Open
     log,
     metrics,
     clock,
-  }).catch((error: unknown) => {
-    configurations.stopWatching()
-    throw error
   })
   const sweep = sweepFrom(configurations, { log, metrics, clock })
   const { people, health, admin } = listeners
@@ -133,18 +141,20 @@ async function start(options: ServeOptions, { clock, log, states, opened }: Open
     generation: current().number,
   })
 
-  async function close(): Promise<void> {
+  async function end(): Promise<void> {
     draining = true
     clearInterval(sweep)
-    configurations.stopWatching()
     const stopped = Promise.all(listeners.all.map((listening) => listening.stopAccepting()))
     for (const listening of listeners.all) listening.destroy()
     await stopped
-    // what portals and providers are being told just now
-    await first(current().served.release(), lastWords)
-    sessions.close()
-    await states.close()
+    await closeAll(opened)
     log.flush()
+  }
+
+  let closed: Promise<void> | undefined
+  function close(): Promise<void> {
+    closed ??= end()
+    return closed
   }
 
   async function drain(): Promise<void> {

@@ -10,6 +10,7 @@ import type { SessionRegister } from '../identity/sessions/session-register.ts'
 import type { FlowMemory } from '../identity/signing-in/flow.ts'
 import type { KeptRequests } from '../identity/signing-in/kept-request.ts'
 import { createSignIn, type SignIn } from '../identity/signing-in/sign-in.ts'
+import type { LogoutMemory } from '../identity/signing-out/logout-memory.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { StateStore } from '../state.ts'
@@ -35,6 +36,8 @@ export interface CompileContext {
   readonly memory: FlowMemory
   /** Outlives generations: a reload loses nothing that somebody typed. */
   readonly kept: KeptRequests
+  /** Outlives generations: a reload makes no logout token count twice. */
+  readonly logouts: LogoutMemory
   readonly egressProxy: (url: string) => string | undefined
   /** Outlives generations. What `server.state` names; absent where there is none. */
   readonly state?: StateStore
@@ -106,6 +109,7 @@ export function compile(loaded: Loaded, context: CompileContext): CompiledGenera
     ...(sessions.limit ? { sessionLimit: sessions.limit } : {}),
     memory: context.memory,
     kept: context.kept,
+    logouts: context.logouts,
     findRoute: (portal, path, method) => routers.get(portal)?.(path, method),
     log: context.log,
     clock: context.clock,

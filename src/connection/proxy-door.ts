@@ -29,7 +29,7 @@ export function createProxyDoor(context: DoorContext): ProxyDoor {
   const turns = createTurns()
   const leave = (served: Served): void => {
     active--
-    void served.release()
+    served.release()
   }
 
   function enter(incoming: IncomingMessage, response: ServerResponse, expectsContinue: boolean, upgrade?: Upgrade): void {

@@ -23,19 +23,25 @@ export interface Parts {
 
 export class Served {
   readonly parts: Parts
+  /** Resolves when the last holder has let go and everything is closed. */
+  readonly closed: Promise<void>
+  readonly #isClosed: () => void
   #holders = 1
 
   constructor(parts: Parts) {
     this.parts = parts
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.closed = promise
+    this.#isClosed = resolve
   }
 
   hold(): void {
     this.#holders++
   }
 
-  /** Closes everything when the last holder lets go, and resolves when that is done; the swap itself lets go once. */
-  async release(): Promise<void> {
+  /** Closes everything when the last holder lets go; the swap itself lets go once. */
+  release(): void {
     if (--this.#holders > 0) return
-    await Promise.allSettled([this.parts.forwarder.close(), this.parts.generation.close()])
+    void Promise.allSettled([this.parts.forwarder.close(), this.parts.generation.close()]).then(this.#isClosed)
   }
 }

@@ -23,16 +23,23 @@ export function readRedisAddress(url: string): RedisAddress | undefined {
   const credentials = readLogin(login)
   const [first = '', second = ''] = path.slice(1).split('/')
   const [master, database] = kind === 'sentinel' ? [first, second] : ['', first]
-  if (!/^\d{0,5}$/.test(database) || (kind === 'sentinel' && master === '') || (kind === 'single' && nodes.length > 1))
-    return undefined
+  // a Cluster has one database
+  const fits = {
+    single: nodes.length === 1 && second === '',
+    sentinel: /^[\w.-]+$/.test(master),
+    cluster: path.length <= 1,
+  }
+  if (/\s/.test(url) || !/^\d{0,5}$/.test(database) || !fits[kind]) return undefined
   if (!credentials || !nodes.every((node) => node !== undefined)) return undefined
   return { kind, isTls: scheme === 'rediss', nodes, ...credentials, database: Number(database), master }
 }
 
 function readNode(text: string, usual: number): { readonly host: string; readonly port: number } | undefined {
-  const [, six, host, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const [, six, host, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]@]+))(?::(\d{1,5}))?$/.exec(text) ?? []
   const named = six ?? host
-  return named === undefined ? undefined : { host: named, port: port === undefined ? usual : Number(port) }
+  return named === undefined || Number(port) > 65_535
+    ? undefined
+    : { host: named, port: port === undefined ? usual : Number(port) }
 }
 
 /** `user:password`, `:password`, or a user alone. undefined: badly escaped. */

@@ -73,7 +73,7 @@ export function connectRedis(url: string, options: RedisConnectionOptions): Redi
       }),
     subscribe(channel, hear) {
       const ear = open(address, { ...options, name: `${options.name} ear` })
-      const stop = listen(ear, channel, hear)
+      const stop = listen(ear, channel, hear, options)
       ends.push(stop)
       return stop
     },
@@ -168,14 +168,31 @@ function tellOfLosses(redis: Redis | Cluster, { log, name }: RedisConnectionOpti
   }
 }
 
-function listen(ear: Redis | Cluster, channel: string, hear: (message: string | undefined) => void): () => void {
+function listen(
+  ear: Redis | Cluster,
+  channel: string,
+  hear: (message: string | undefined) => void,
+  { log, name }: RedisConnectionOptions,
+): () => void {
   let isOver = false
+  let isHeard = false
+  let isSaid = false
+  const refused = ({ message: detail }: Error) => {
+    if (isOver) return
+    if (!isSaid && detail.startsWith('NOPERM')) {
+      isSaid = true
+      log.server('warn', `the ${name} refuses the subscription to ${channel}`, { detail })
+    }
+    // who is refused is so again at once: a pause keeps this from being a flood of connections
+    setTimeout(() => isOver || isHeard || ear.disconnect(true), patience).unref()
+  }
   ear.on('error', () => undefined) // its sister tells of the loss
   ear.on('ready', () => {
-    ear.subscribe(channel).then(
-      () => isOver || hear(undefined),
-      () => isOver || ear.disconnect(true),
-    )
+    isHeard = false
+    ear.subscribe(channel).then(() => {
+      isHeard = true
+      if (!isOver) hear(undefined)
+    }, refused)
   })
   ear.on('message', (_channel: string, message: string) => void (isOver || hear(message)))
   return () => {

@@ -6,7 +6,7 @@ export interface SessionWatch {
   readonly clock: Clock
   /** The session was ended before its time. */
   readonly isRevoked?: (session: Session) => boolean
-  /** After every change of what is revoked. Gives how to stop listening. Without it, `isRevoked` is asked every few seconds. */
+  /** After every change of what is revoked. Gives how to stop listening. */
   readonly onRevocation?: (listener: () => void) => () => void
   /**
    * Until when it goes on by what is known now: other requests may have renewed it. undefined: it is over. Without it, a connection
@@ -37,9 +37,7 @@ interface Entry {
   isAsking: boolean
 }
 
-/** Milliseconds. */
-const lookEvery = 2000
-/** Between two looks at all of them, however fast people are signed out. */
+/** Milliseconds between two looks at all of them, however fast people are signed out. */
 const shortestLook = 500
 const shortestWait = 100
 const longestWait = 1000
@@ -91,6 +89,8 @@ class Connections implements OpenConnections {
     this.#stopListening = undefined
     clearTimeout(this.#timer)
     clearTimeout(this.#looking)
+    this.#timer = undefined
+    this.#looking = undefined
   }
   #end(entry: Entry, why: string): void {
     if (!this.#entries.has(entry)) return
@@ -99,14 +99,7 @@ class Connections implements OpenConnections {
   }
 
   #listen(): void {
-    const { onRevocation, isRevoked } = this.#watch
-    if (this.#stopListening || !isRevoked) return
-    if (onRevocation) {
-      this.#stopListening = onRevocation(this.#look)
-      return
-    }
-    const timer = setInterval(this.#lookAtAll, lookEvery).unref()
-    this.#stopListening = () => clearInterval(timer)
+    this.#stopListening ??= this.#watch.onRevocation?.(this.#look)
   }
 
   /** At once, and then once for all that changes in the next moment. */
@@ -173,7 +166,7 @@ class Connections implements OpenConnections {
     for (const entry of entries) {
       entry.isAsking = false
       if (until === undefined || until <= now) this.#end(entry, over)
-      else entry.endsAt = until
+      else if (!entry.isRevoked) entry.endsAt = until
     }
     // the others have been looked at when these began to ask
     if (until !== undefined && until > now) this.#wakeAt(Math.max(until, now + shortestWait))

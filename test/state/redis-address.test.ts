@@ -20,3 +20,22 @@ it('every form of an address is understood', () => {
   expect(of('redis+sentinel://u:p@a:1,b,c:3/main/2')).toEqual(['sentinel', false, 'a:1,b:26379,c:3', 'u', 'p', 2, 'main'])
   expect(of('rediss+cluster://a:1,[::1]:2/')).toEqual(['cluster', true, 'a:1,::1:2', undefined, undefined, 0, ''])
 })
+
+it.each([
+  'redis://',
+  'http://h',
+  'redis://h:65536',
+  'redis://h:port',
+  'redis://a,b',
+  'redis://h?x=1',
+  'redis://h#x',
+  'redis://a@b@h',
+  'redis://%zz@h',
+  'redis://h/abc',
+  'redis://h/0/1',
+  'redis://h h',
+  'redis+sentinel://h',
+  'redis+sentinel://h/ma in',
+  'redis+cluster://a,b/1',
+  'redis+cluster://a,,b',
+])('%s is none', (url) => expect(readRedisAddress(url)).toBeUndefined())

@@ -89,6 +89,21 @@ if (findRedis() === undefined) {
     expect(String((answer as Error).stack) + wrong.lines.join()).not.toContain('secret')
   })
 
+  it('an account that may hear no channel is told of once, however often it asks', async () => {
+    const server = await startRedis()
+    onTestFinished(() => server.close())
+    const { connection: admin } = begin(server.url)
+    await admin.ask((redis) => redis.call('ACL', 'SETUSER', 'deaf', 'on', '>word', '~*', '+@all', 'resetchannels'))
+    const { connection, lines } = begin(server.url.replace('redis://', 'redis://deaf:word@'))
+    const heard: (string | undefined)[] = []
+    connection.subscribe('postern:test', (message) => void heard.push(message))
+    const refused = async () => String(await admin.ask((redis) => redis.info('commandstats'))).match(/cmdstat_subscribe:.*/)?.[0]
+    await vi.waitFor(async () => expect(await refused()).toMatch(/rejected_calls=[2-9]/), soon)
+    expect(lines).toEqual([expect.stringContaining('warn the session store refuses the subscription to postern:test')])
+    await admin.ask((redis) => redis.call('ACL', 'SETUSER', 'deaf', 'allchannels'))
+    await vi.waitFor(() => expect(heard).toEqual([undefined]), soon)
+  })
+
   it('TLS trusts the authority that is named, and nobody else', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'postern-tls-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

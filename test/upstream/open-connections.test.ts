@@ -79,19 +79,6 @@ describe('what a revocation closes', () => {
     expect(looks() - before).toBeLessThanOrEqual(200)
   })
 
-  it('is found every two seconds where nobody says when something was revoked', () => {
-    const { connections: _, ...rest } = world()
-    const revoked = new Set<string>()
-    const closed: string[] = []
-    const connections = createOpenConnections({ clock: () => Date.now(), isRevoked: ({ id }) => revoked.has(id) })
-    connections.add('stream', { session: sessionOf('a') }, (why) => void closed.push(why))
-    revoked.add('a')
-    vi.advanceTimersByTime(1999)
-    expect([closed.length, rest.closed.length]).toEqual([0, 0])
-    vi.advanceTimersByTime(1)
-    expect(closed).toHaveLength(1)
-  })
-
   it('is an answer that has gone on for ten seconds, and no shorter one', () => {
     const { open, revoke, closed } = world()
     open('a', undefined, 'answer')
@@ -182,6 +169,18 @@ describe('what time closes', () => {
     revoke('a')
     said[0]?.(undefined)
     await vi.advanceTimersByTimeAsync(minute)
+    expect(closed).toEqual([out('a')])
+  })
+
+  it('is an answer whose person is signed out while that is asked, ten seconds after it began, whatever is said then', async () => {
+    const said: ((end: number) => void)[] = []
+    const { connections, revoke, closed } = world({ stillOpen: () => new Promise((resolve) => said.push(resolve)) })
+    connections.add('answer', { session: sessionOf('a', start + second) }, (why) => void closed.push(`a: ${why}`))
+    await vi.advanceTimersByTimeAsync(2 * second)
+    expect(said).toHaveLength(1)
+    revoke('a')
+    said[0]?.(start + 60 * minute)
+    await vi.advanceTimersByTimeAsync(10 * second)
     expect(closed).toEqual([out('a')])
   })
 })

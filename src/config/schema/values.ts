@@ -3,6 +3,7 @@
 import { domainToASCII } from 'node:url'
 import { z } from 'zod'
 import { isLoopbackHost, parseRange } from '../../addresses.ts'
+import { readRedisAddress } from '../../state/redis-address.ts'
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const sizeUnits: Readonly<Record<string, number>> = { '': 1, b: 1, kib: 1024, mib: 1024 ** 2, kb: 1000, mb: 1000 ** 2 }
@@ -190,12 +191,7 @@ export const stateUrl = z
     description: '`sqlite:FILE`, or a Redis as in `session.store`: `redis://HOST:PORT`, `rediss://HOST:PORT`.',
   })
 
-/** host:port,host:port of Sentinels or of some nodes of a Cluster; the last part is the master's name, or a database. */
-const isRedisUrl = (value: string): boolean =>
-  /^rediss?:\/\/[^\s/,]+(\/\d{1,5})?$/.test(value)
-    ? URL.canParse(value)
-    : /^rediss?\+sentinel:\/\/([^\s/@]*@)?[^\s/@,]+(,[^\s/@,]+)*\/[A-Za-z0-9._-]+(\/\d{1,5})?$/.test(value) ||
-      /^rediss?\+cluster:\/\/([^\s/@]*@)?[^\s/@,]+(,[^\s/@,]+)*\/?$/.test(value)
+const isRedisUrl = (value: string): boolean => readRedisAddress(value) !== undefined
 /** Where sessions live. */
 export const sessionStore = z
   .string()

@@ -128,7 +128,7 @@ interface KeySet {
   readonly find: JWTVerifyGetKey
 }
 
-/** A flood of made-up key ids asks the provider once per half minute, also while it does not answer. */
+/** A flood of made-up key ids asks the provider once per half minute, also while it does not answer, and whichever way a clock was set. */
 function createKeys({ ask, clock, timeout }: LogoutTokenOptions): Keys {
   let known: KeySet | undefined
   let asking: Promise<boolean> | undefined
@@ -143,7 +143,7 @@ function createKeys({ ask, clock, timeout }: LogoutTokenOptions): Keys {
     }
   }
   const look = (uri: string): Promise<boolean> => {
-    if (!asking && clock() - askedAt < betweenLooks) return Promise.resolve(false)
+    if (!asking && Math.abs(clock() - askedAt) < betweenLooks) return Promise.resolve(false)
     if (!asking) {
       askedAt = clock()
       asking = load(uri).finally(() => {
@@ -153,7 +153,7 @@ function createKeys({ ask, clock, timeout }: LogoutTokenOptions): Keys {
     return asking
   }
   return (uri) => async (header, input) => {
-    if (known?.uri !== uri || clock() - known.at >= staleAfter) await look(uri)
+    if (known?.uri !== uri || Math.abs(clock() - known.at) >= staleAfter) await look(uri)
     if (known?.uri !== uri) throw new PosternError('provider-unavailable', `no key set from ${uri.replace(/\?.*/s, '')}`)
     try {
       return await known.find(header, input)

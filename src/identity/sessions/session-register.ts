@@ -7,6 +7,7 @@ import type { OnSignOut } from '../signing-out/on-sign-out.ts'
 import type { Revocations } from './revocations.ts'
 import type { SessionKeeper } from './session.ts'
 import type { SessionFilter, SessionRecord, SessionStore } from './session-store.ts'
+import { asSession, overAt } from './session-time.ts'
 
 export interface SessionQuestion {
   readonly id?: string
@@ -94,9 +95,9 @@ export function createSessionRegister(options: RegisterOptions): SessionRegister
   }
   const remove = async (record: SessionRecord, now: Instant): Promise<void> => {
     // begun before the clock was set back: a revocation up to now does not mean it
-    if (record.createdAt > now + ahead) return keeper.end({ ...record, idleUntil: record.endsAt }, now)
+    if (record.createdAt > now + ahead) return keeper.end(asSession(record), now)
     if (!keeper.keeps) return
-    if (!options.store) return keeper.end({ ...record, idleUntil: record.endsAt }, now)
+    if (!options.store) return keeper.end(asSession(record), now)
     await options.store.remove(record).catch(() => undefined) // the revocation says whether it holds
   }
 
@@ -149,9 +150,7 @@ function listed(record: SessionRecord, portals: ReadonlyMap<string, Portal>): Li
   const { account, provider, issuer, subject } = identity
   const opened = [...portals.values()].filter(({ session }) => session.audience === record.audience)
   const [rules] = opened.map(({ session }) => session)
-  const ends = rules
-    ? Math.min(record.endsAt, createdAt + rules.lifetime, touchedAt + (rules.idle || rules.lifetime))
-    : record.endsAt
+  const ends = rules ? overAt(record, rules) : record.endsAt
   const [signedIn = '', lastUsed = '', over = ''] = [createdAt, touchedAt, ends].map((at) => new Date(at).toISOString())
   return {
     id,

@@ -24,3 +24,9 @@ export function sessionOf({ touchedAt, over: _, ...kept }: SessionRecord, rules:
   const record = { ...kept, touchedAt }
   return { ...kept, endsAt: endOf(record, rules), idleUntil: overAt(record, rules) }
 }
+
+/** For whoever ends it and has no rules at hand. */
+export const asSession = ({ touchedAt: _, over: __, ...record }: SessionRecord): Session => ({
+  ...record,
+  idleUntil: record.endsAt,
+})

@@ -5,8 +5,6 @@ import type { Revocations } from './revocations.ts'
 import type { Sealer } from './seal.ts'
 import type { SessionFilter, SessionList, SessionStore } from './session-store.ts'
 
-export { providerSessionOf } from './new-session.ts'
-
 export interface Found {
   readonly session?: Session
   /** Set-Cookie values: a renewal, or deletions of what does not open. */

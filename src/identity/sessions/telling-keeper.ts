@@ -1,15 +1,11 @@
 // A keeper that tells portals of every session it ends, whoever had it ended: whoever knows better why has said so before. Owns only
 // which end is one: a session that is replaced by a fresher one of the same person has not ended for the portal.
 import type { Identity } from '../../types.ts'
-import type { OnSignOut, SignOutReason } from '../signing-out/on-sign-out.ts'
+import type { OnSignOut } from '../signing-out/on-sign-out.ts'
 import type { SessionKeeper } from './session.ts'
 
-/** @param reason for what nobody has named a reason before */
-export function createTellingKeeper(
-  keeper: SessionKeeper,
-  onSignOut: Pick<OnSignOut, 'ended'>,
-  reason: SignOutReason = 'replaced',
-): SessionKeeper {
+/** What nobody has named a reason for before was replaced. */
+export function createTellingKeeper(keeper: SessionKeeper, onSignOut: Pick<OnSignOut, 'ended'>): SessionKeeper {
   return {
     find: keeper.find.bind(keeper),
     trim: keeper.trim.bind(keeper),
@@ -19,7 +15,7 @@ export function createTellingKeeper(
       return keeper.open(identity, rules, now, extra)
     },
     end: (session, now) => {
-      onSignOut.ended(session, reason)
+      onSignOut.ended(session, 'replaced')
       return keeper.end(session, now)
     },
     endUnread: keeper.endUnread.bind(keeper),

@@ -7,8 +7,8 @@ import { type Arrival, fail } from './arrival.ts'
 import { choicesOf } from './chooser.ts'
 import { type FlowRecord, type FlowState, flowLifetime } from './flow.ts'
 import { returnAddress } from './return-address.ts'
-import { type LoginProvider, redirect, refuse, type SignInContext, startPath, type Wish } from './sign-in-context.ts'
-import { loginProviders } from './usable.ts'
+import { redirect, refuse, type SignInContext, startPath, type Wish } from './sign-in-context.ts'
+import { loginProviders, providerAnywhere } from './usable.ts'
 
 export async function callback(context: SignInContext, request: RequestView, asked: Portal, name: string): Promise<Answer> {
   if (request.method !== 'GET') return refuse(request, 'method-refused')
@@ -26,12 +26,6 @@ export async function callback(context: SignInContext, request: RequestView, ask
   if (!own) return fail(here, 'sign-in-unknown', 'the sign-in began with another provider')
   const cookies = context.flows.clear(state.id, request, portal.session)
   return arrive({ ...here, portal, provider: own, returnTo: portal.path, cookies }, state, text)
-}
-
-/** The callback may lie on the origin of a portal that does not use this provider itself. */
-function providerAnywhere(context: SignInContext, asked: Portal, name: string): LoginProvider | undefined {
-  const named = (portal: Portal) => loginProviders(portal).find((provider) => provider.name === name)
-  return named(asked) ?? [...context.portals.values()].map(named).find((provider) => provider !== undefined)
 }
 
 /** CVE-2023-27496: a missing or doubled parameter is refused before anything looks at it. */

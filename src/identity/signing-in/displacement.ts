@@ -1,16 +1,17 @@
 // A limit of sessions per person and portal: who is refused, who is asked, and which sessions end for whoever goes on. Owns the
 // question (`/displace`) and the session that waits for its answer; counting, whoever asks at once, is the store's.
 import { PosternError } from '../../errors.ts'
-import type { Answer, Identity, Instant, Portal, RequestView, Session, SessionRules, Show } from '../../types.ts'
+import { isPrefetch } from '../../prefetch.ts'
+import type { Answer, Identity, Instant, Portal, RequestView, Session, Show } from '../../types.ts'
 import { takeTokens } from '../sessions/refresh-tokens.ts'
 import type { Opening } from '../sessions/session.ts'
 import type { SessionRecord } from '../sessions/session-store.ts'
+import { asSession, overAt } from '../sessions/session-time.ts'
 import { landingPath, slotIn } from './kept-request.ts'
 import { returnAddress } from './return-address.ts'
 import {
   chooserPath,
   isCrossSite,
-  isPrefetch,
   note,
   portalOf,
   redirect,
@@ -45,19 +46,15 @@ export async function sessionsOf(
   const counting = records.filter((record) => !record.waits && record.id !== replaced?.id)
   const open: SessionRecord[] = []
   for (const record of counting) {
-    if (now < endOf(record, rules)) {
+    if (now < overAt(record, rules)) {
       open.push(record)
       continue
     }
     onSignOut?.ended(record, 'idle')
-    await keeper.end(sessionIn(record), now)
+    await keeper.end(asSession(record), now)
   }
   return open.sort((a, b) => a.createdAt - b.createdAt)
 }
-
-const endOf = ({ createdAt, touchedAt, endsAt }: SessionRecord, { lifetime, idle }: SessionRules): Instant =>
-  Math.min(endsAt, createdAt + lifetime, touchedAt + (idle || lifetime))
-const sessionIn = ({ touchedAt: _, ...record }: SessionRecord): Session => ({ ...record, idleUntil: record.endsAt })
 
 /** Where somebody is asked; `kept` leads on to what they had typed. */
 export const displacePath = (basePath: string, returnTo: string, kept?: string): string =>
@@ -151,7 +148,7 @@ async function goOn(asked: Asked, newest: Instant): Promise<Answer> {
   const meant = others.slice(0, Math.max(0, tooMany(context, others))).filter(({ createdAt }) => createdAt <= newest)
   for (const oldest of meant) {
     context.onSignOut?.ended(oldest, 'displaced')
-    await context.keeper.end(sessionIn(oldest), now)
+    await context.keeper.end(asSession(oldest), now)
     const { provider, account } = waiting.identity
     const { id, clientAddress: clientIp } = request
     context.log.audit('displaced', { id, portal: portal.name, provider, account, clientIp, session: oldest.id })

@@ -1,9 +1,10 @@
 // `/resume/{slot}`: somebody is back from signing in, and what they had typed goes where they had sent it. Owns who may have it
 // back: the same person, at the same portal, in another session, once. The portal's own rules are asked when the browser sends it.
+import { isPrefetch } from '../../prefetch.ts'
 import type { Answer, Identified, Portal, RequestView } from '../../types.ts'
 import { type KeptRequest, slotIn } from './kept-request.ts'
 import { returnAddress } from './return-address.ts'
-import { isPrefetch, portalOf, refuse, type SignInContext } from './sign-in-context.ts'
+import { portalOf, refuse, type SignInContext } from './sign-in-context.ts'
 
 export async function resume(context: SignInContext, request: RequestView, asked: Portal, name: string): Promise<Answer> {
   if (request.method !== 'GET') return refuse(request, 'method-refused')

@@ -8,6 +8,7 @@ import type { Identify } from '../identify.ts'
 import type { Revocations } from '../sessions/revocations.ts'
 import type { Sealer } from '../sessions/seal.ts'
 import type { SessionKeeper } from '../sessions/session.ts'
+import type { LogoutMemory } from '../signing-out/logout-memory.ts'
 import type { OnSignOut } from '../signing-out/on-sign-out.ts'
 import type { FlowMemory, Flows } from './flow.ts'
 import { type KeptRequests, slotIn } from './kept-request.ts'
@@ -29,6 +30,8 @@ export interface SignInOptions {
   readonly memory?: FlowMemory
   /** The same for what people had typed. */
   readonly kept?: KeptRequests
+  /** The same for messages of providers: then a reload makes no logout token count twice. */
+  readonly logouts?: LogoutMemory
   /** What the page a person wants asks of their sign-in; without it every provider of the portal will do. */
   readonly findRoute?: Generation['findRoute']
   /** Provider name -> what its people go through beside the rules. */
@@ -170,5 +173,3 @@ export function isCrossSite(request: RequestView, portal: Portal): boolean {
   if (origins.length > 0) return origins.some((origin) => origin !== portal.origin)
   return request.lines('referer').some((referer) => !URL.canParse(referer) || new URL(referer).origin !== portal.origin)
 }
-
-export { isPrefetch } from '../../prefetch.ts'

@@ -1,8 +1,9 @@
 // Our own endpoints as functions from a request to an answer: chooser, start, callback, sign-out, "who am I". Owns their rules; must
 // not know protocols (providers do), sockets or HTML. A door routes to it and renders what it returns.
 import type { Answer, Identified, Instant, Portal, RequestView, Session } from '../../types.ts'
-import { backChannel, createUsedTokens } from '../signing-out/back-channel.ts'
-import { createAllowance, frontChannel } from '../signing-out/front-channel.ts'
+import { backChannel } from '../signing-out/back-channel.ts'
+import { frontChannel } from '../signing-out/front-channel.ts'
+import { createLogoutMemory } from '../signing-out/logout-memory.ts'
 import { endEverywhere, signedOut, signOut } from '../signing-out/sign-out.ts'
 import { callback } from './callback.ts'
 import { chooser } from './chooser.ts'
@@ -54,8 +55,7 @@ export function createSignIn(options: SignInOptions): SignIn {
     (answer: (request: RequestView, portal: Portal) => Answer | Promise<Answer>) =>
     async (request: RequestView, portal: Portal) =>
       request.method === 'GET' || request.method === 'HEAD' ? answer(request, portal) : refuse(request, 'method-refused')
-  const used = createUsedTokens(options.clock)
-  const allowance = createAllowance()
+  const { used, allowance } = options.logouts ?? createLogoutMemory(options.clock)
   return {
     chooser: reading((request, portal) => chooser(context, request, portal)),
     start: (request, portal, provider) => start(context, request, portal, provider),

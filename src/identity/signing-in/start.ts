@@ -1,5 +1,6 @@
 // `/start/{provider}`: who may go there, as what - a first sign-in, a second factor, the portal's own sign-in - and what becomes of
 // whoever is signed in already. Knows which providers will do; must not know what a provider is asked with.
+import { isPrefetch } from '../../prefetch.ts'
 import type { Answer, Identified, Portal, Provider, RequestView, SecondFactor } from '../../types.ts'
 import { nobodyOf } from '../local.ts'
 import { wentIdle } from '../sessions/session.ts'
@@ -10,7 +11,6 @@ import {
   chooserPath,
   type Errand,
   isCrossSite,
-  isPrefetch,
   type LoginProvider,
   note,
   portalOf,

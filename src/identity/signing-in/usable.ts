@@ -23,6 +23,15 @@ export function loginProviders(portal: Portal): readonly LoginProvider[] {
   return [...first, ...new Map(factors.filter(({ name }) => !names.has(name)).map((factor) => [factor.name, factor])).values()]
 }
 
+/** A client may have one address for all portals, on the origin of one that does not use this provider itself. */
+export function providerAnywhere(
+  { portals }: { readonly portals: ReadonlyMap<string, Portal> },
+  asked: Portal,
+  name: string,
+): LoginProvider | undefined {
+  return [asked, ...portals.values()].flatMap(loginProviders).find((provider) => provider.name === name)
+}
+
 /** Whether this first provider may be used by this person now, and will do for the page: else they would come back for nothing. */
 export async function isUsable({ context, request, portal, returnTo, now }: Errand, provider: Provider): Promise<boolean> {
   const wanted = asOf(request, portal, returnTo)

@@ -5,9 +5,9 @@ import { LRUCache } from 'lru-cache'
 import type { Board } from '../../board.ts'
 import { PosternError, type Reason } from '../../errors.ts'
 import type { Answer, Clock, Identity, LoggedOut, Portal, RequestView } from '../../types.ts'
-import { providerSessionOf } from '../sessions/session.ts'
+import { providerSessionOf } from '../sessions/new-session.ts'
 import { type LoginProvider, refuse, type SignInContext } from '../signing-in/sign-in-context.ts'
-import { loginProviders } from '../signing-in/usable.ts'
+import { providerAnywhere } from '../signing-in/usable.ts'
 import { endSessions, type Meant, ofProviderSession } from './ending.ts'
 
 /** Where ids of logout tokens that were taken are kept. */
@@ -51,12 +51,6 @@ export async function backChannel(
     context.log.audit('logout token refused', { id: request.id, portal: portal.name, provider: name, reason, detail })
     return reason === 'logout-token-refused' ? wrong(reason, name) : later(reason, name)
   }
-}
-
-/** A client has one such address at the provider, whichever portals its people use. */
-export function providerAnywhere(context: SignInContext, asked: Portal, name: string): LoginProvider | undefined {
-  const everywhere = [asked, ...context.portals.values()].flatMap(loginProviders)
-  return everywhere.find((provider) => provider.name === name)
 }
 
 function tokenIn({ form }: RequestView): string {

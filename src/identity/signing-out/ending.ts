@@ -4,6 +4,7 @@ import { PosternError } from '../../errors.ts'
 import type { Instant, Session } from '../../types.ts'
 import type { Selector } from '../sessions/revocations.ts'
 import type { SessionFilter, SessionRecord } from '../sessions/session-store.ts'
+import { asSession } from '../sessions/session-time.ts'
 import type { SignInContext } from '../signing-in/sign-in-context.ts'
 import type { SignOutReason } from './on-sign-out.ts'
 
@@ -78,5 +79,3 @@ function unlessDown(error: unknown): undefined {
   if (error instanceof PosternError && error.reason === 'store-unavailable') return undefined
   throw error
 }
-
-const asSession = ({ touchedAt: _, ...record }: SessionRecord): Session => ({ ...record, idleUntil: record.endsAt })

@@ -6,7 +6,8 @@ import type { Board } from '../../board.ts'
 import { isPrefetch } from '../../prefetch.ts'
 import type { Answer, Instant, Portal, RequestView, Session } from '../../types.ts'
 import { type LoginProvider, refuse, type SignInContext } from '../signing-in/sign-in-context.ts'
-import { providerAnywhere, providerSessionBySid } from './back-channel.ts'
+import { providerAnywhere } from '../signing-in/usable.ts'
+import { providerSessionBySid } from './back-channel.ts'
 import { endSessions, isDone, longestLifetime, ofPerson, ofProviderSession } from './ending.ts'
 
 /** Of provider sessions nobody here brings a cookie of, which are remembered all the same: in so many milliseconds. */
@@ -23,7 +24,8 @@ export function createAllowance(usual = mostUnseen): Allowance {
   let since = Number.NEGATIVE_INFINITY
   let used = 0
   return (now, most = usual) => {
-    if (now - since >= within) {
+    // also after a clock that was ahead was set right
+    if (Math.abs(now - since) >= within) {
       since = now
       used = 0
     }

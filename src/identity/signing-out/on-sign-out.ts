@@ -32,7 +32,7 @@ export interface OnSignOut {
   ended(session: Ended, reason: SignOutReason): void
   /** Looks for sessions whose time is over; to be called every few seconds. Never rejects. */
   sweep(now: Instant): Promise<void>
-  /** When nothing is being told any more. */
+  /** When nothing is looked for and nothing is being told any more. */
   settled(): Promise<void>
 }
 export interface SignOutCall {
@@ -66,7 +66,7 @@ export function createOnSignOut(options: OnSignOutOptions): OnSignOut {
   const told = new LRUCache<string, true>({ max: mostWaiting * 2 })
   // of its own for each audience: a portal that does not answer keeps no other waiting
   const lanes = new Map([...options.calls.keys()].map((audience) => [audience, createErrands(options.log)] as const))
-  let looking = false
+  let looking: Promise<void> | undefined
 
   const ended: OnSignOut['ended'] = (session, reason) => {
     const calls = options.calls.get(session.audience)
@@ -89,11 +89,14 @@ export function createOnSignOut(options: OnSignOutOptions): OnSignOut {
     ended,
     async sweep(now) {
       if (looking) return
-      looking = true
-      await look(now).catch(() => undefined) // a store that is down says so elsewhere; the next look finds the same
-      looking = false
+      looking = look(now).catch(() => undefined) // a store that is down says so elsewhere; the next look finds the same
+      await looking
+      looking = undefined
     },
-    settled: async () => void (await Promise.all([...lanes.values()].map(({ settled }) => settled()))),
+    async settled() {
+      await looking // what the store gives is given once
+      await Promise.all([...lanes.values()].map(({ settled }) => settled()))
+    },
   }
 }
 

@@ -133,6 +133,16 @@ describe("the provider's keys", () => {
     expect(await trying()).toMatchObject({ subject: 'ann' })
   })
 
+  it('are asked for again where a clock that was ahead has been set right', async () => {
+    const { told, time } = subject()
+    idp.jwksTrouble = 'error-500'
+    await told().catch(() => undefined)
+    idp.jwksTrouble = undefined
+    time.now -= 3_600_000
+    const iat = seconds() - 3600
+    expect(await told({ claims: { iat, exp: iat + 100 } })).toMatchObject({ subject: 'ann' })
+  })
+
   it('go on counting where they cannot be looked at again', async () => {
     const { told, time } = subject()
     await told()

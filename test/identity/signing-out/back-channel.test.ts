@@ -3,6 +3,7 @@ import { PosternError } from '../../../src/errors.ts'
 import type { Revocations } from '../../../src/identity/sessions/revocations.ts'
 import { createSignIn } from '../../../src/identity/signing-in/sign-in.ts'
 import type { SignInOptions } from '../../../src/identity/signing-in/sign-in-context.ts'
+import { createLogoutMemory, type LogoutMemory } from '../../../src/identity/signing-out/logout-memory.ts'
 import type { Answer, LoggedOut } from '../../../src/types.ts'
 import { accountOf, Browser, basePath, failureOf, requestOf, usual, type World } from '../harness.ts'
 
@@ -88,6 +89,16 @@ describe('a logout token', () => {
     expect((await say({ subject: 'anna' })).status).toBe(400)
     expect(accountOf(await browser.who('home'))).toBe('anna@company.com')
     expect((await say({ subject: 'anna', jti: 'two' })).status).toBe(200)
+  })
+
+  it('counts once over a reload', async () => {
+    let logouts: LogoutMemory | undefined
+    const { say, signInAs, home } = told({}, ({ clock }) => {
+      logouts ??= createLogoutMemory(clock.read)
+      return { logouts }
+    })
+    expect((await say({ subject: 'anna' })).status).toBe(200)
+    expect((await say({ subject: 'anna' }, { portal: home, by: signInAs() })).status).toBe(400)
   })
 
   it('counts once in all processes that share a board', async () => {

@@ -149,4 +149,5 @@ describe('a flood of made-up sign-ins', () => {
 it('an allowance is spent, and there again after an hour', () => {
   const allowance = createAllowance(2)
   expect([allowance(0), allowance(1), allowance(2), allowance(3_600_000)]).toEqual([true, true, false, true])
+  expect([allowance(3_600_000), allowance(3_600_000), allowance(0)]).toEqual([true, false, true])
 })

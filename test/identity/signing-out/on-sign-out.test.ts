@@ -220,6 +220,16 @@ describe('sessions whose time is over', () => {
     expect(looks).toBe(2)
     expect(service.asked).toHaveLength(1)
   })
+
+  it('are told of to the end, also where they are still being looked for when all is closed', async () => {
+    const found = Promise.withResolvers<readonly SessionRecord[]>()
+    const { onSignOut } = telling({ store: { takeExpired: () => found.promise } })
+    void onSignOut.sweep(noon)
+    const settled = onSignOut.settled()
+    found.resolve([record('a')])
+    await settled
+    expect(service.asked).toHaveLength(1)
+  })
 })
 
 /** Two portals whose sessions are in the memory of the process, and are told of. */
