@@ -2,6 +2,7 @@
 import { Agent, request } from 'node:http'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Explanation } from '../../src/explanation/explanation.ts'
+import { freePort } from '../support/free-port.ts'
 import { type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts'
 import { type RunningPostern, startPostern, testKey } from '../support/postern.ts'
 import { createVisitor } from '../support/visitor.ts'
@@ -11,20 +12,20 @@ let provider: IdentityProvider
 let postern: RunningPostern
 
 beforeAll(async () => {
-  const issuerPort = (port: number) => (port + 1 > 65_535 ? port - 1 : port + 1)
+  const issuerPort = await freePort()
   postern = await startPostern({
     configuration: (port) => `
 server:
   publicUrl: http://home.localhost:${port}
 session: { keys: [${testKey}] }
 providers:
-  - { name: PLAY, protocol: OIDC, issuer: "http://127.0.0.1:${issuerPort(port)}", clientId: postern, clientSecret: s3cret, rules: [{ name: company, when: "hd = 'company.com'" }] }
+  - { name: PLAY, protocol: OIDC, issuer: "http://127.0.0.1:${issuerPort}", clientId: postern, clientSecret: s3cret, rules: [{ name: company, when: "hd = 'company.com'" }] }
 portals:
   - { name: home, host: home.localhost, upstream: "http://127.0.0.1:9", providers: [PLAY], rules: [{ name: by-path, when: "request.path != '/x'" }], routes: [{ path: /strong, acr: phr }] }
 `,
   })
   provider = await startIdentityProvider({
-    port: issuerPort(postern.port),
+    port: issuerPort,
     clients: [
       {
         client_id: 'postern',

@@ -1,9 +1,10 @@
 // Every way out with a real OpenID provider: from here, from the provider, from the portal.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../support/free-port.ts'
 import { type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts'
 import { type MirrorPortal, type Seen, startMirrorPortal, valuesOf } from '../support/mirror-portal.ts'
 import type { Person } from '../support/person.ts'
-import { freePort, type RunningPostern, startPostern, testKey } from '../support/postern.ts'
+import { type RunningPostern, startPostern, testKey } from '../support/postern.ts'
 import { createVisitor, type Visitor } from '../support/visitor.ts'
 
 let provider: IdentityProvider

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
+import { freePort } from '../support/free-port.ts'
 import { type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts'
 import { type MirrorPortal, type Seen, startMirrorPortal, valuesOf } from '../support/mirror-portal.ts'
 import { type RunningPostern, startPostern, testKey } from '../support/postern.ts'
@@ -11,6 +12,7 @@ let provider: IdentityProvider
 let portal: MirrorPortal
 let postern: RunningPostern
 let home: string
+let issuerPort: number
 
 const rule = { 'company-domain.jsonata': "/** message: Only for people of My Company. */\nhd == 'mycompany.com'\n" }
 
@@ -20,7 +22,7 @@ server:
 rulesDir: .
 session: { keys: [${testKey}], idle: 30m, lifetime: 2h }
 providers:
-  - { name: PLAY, protocol: OIDC, issuer: "http://127.0.0.1:${port + 1 > 65_535 ? port - 1 : port + 1}", clientId: postern, clientSecret: s3cret, credentialsName: FIDO, rules: [company-domain] }
+  - { name: PLAY, protocol: OIDC, issuer: "http://127.0.0.1:${issuerPort}", clientId: postern, clientSecret: s3cret, credentialsName: FIDO, rules: [company-domain] }
 portals:
   - name: home
     host: home.localhost
@@ -34,6 +36,7 @@ portals:
 
 beforeAll(async () => {
   portal = await startMirrorPortal({ webSockets: true })
+  issuerPort = await freePort()
   postern = await startPostern({
     files: rule,
     configuration,
@@ -50,7 +53,7 @@ afterAll(async () => {
 async function startProvider(): Promise<void> {
   const callback = `${home}/_postern/callback/PLAY`
   provider = await startIdentityProvider({
-    port: postern.port + 1 > 65_535 ? postern.port - 1 : postern.port + 1,
+    port: issuerPort,
     clients: [
       {
         client_id: 'postern',

@@ -1,5 +1,6 @@
 // Two replicas behind one name, sharing one Redis, and a browser whose every request goes to the one that the test says.
-import { freePort, type RunningPostern, startPostern } from './postern.ts'
+import { freePort } from './free-port.ts'
+import { type RunningPostern, startPostern } from './postern.ts'
 import { createVisitor, type LoadOptions, type Page, type Visitor } from './visitor.ts'
 
 export interface Pair {

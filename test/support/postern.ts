@@ -1,9 +1,9 @@
 // Starts the whole of Postern in this process, from configuration text, on free ports, with a clock of the test's.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ServeOptions, type Serving, serve } from '../../src/commands/serve.ts'
+import { freePort } from './free-port.ts'
 
 export interface LogLine {
   readonly time: string
@@ -46,15 +46,6 @@ const withPorts = (configuration: string, port: number): string => {
   return /^server:\n/m.test(configuration)
     ? configuration.replace(/^server:\n/m, `server:\n${ports}`)
     : `server:\n${ports}${configuration}`
-}
-
-/** A port that was free a moment ago: redirect URIs name it before anything listens there. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
-  const { port } = server.address() as AddressInfo
-  await new Promise((closed) => server.close(closed))
-  return port
 }
 
 export async function startPostern(options: PosternOptions): Promise<RunningPostern> {

@@ -2,9 +2,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { freePort } from './free-port.ts'
 
 export interface RedisServer {
   readonly url: string
@@ -33,15 +33,6 @@ export function findRedis(): string | undefined {
   if (process.env['CI']) throw new Error('redis-server is not installed: the Redis stores stay untested')
   console.warn('\n!!! redis-server is not installed: the Redis stores are NOT tested here\n')
   return undefined
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 /** `--appendonly yes --appendfsync always`: what was confirmed outlives a kill -9. */

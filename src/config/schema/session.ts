@@ -34,7 +34,11 @@ const shape = {
     .describe(
       'base64url of 32 bytes each. The first seals, all open. A new one goes to the end, until every replica has it, then to the front: nobody is signed out.',
     ),
-  idle: someTime.prefault('30m').describe('A session ends after this long without a request.'),
+  idle: someTime
+    .prefault('30m')
+    .describe(
+      'A session ends after this long without a request. A use is noted when a tenth of it has passed since the last, at least a minute.',
+    ),
   lifetime: someTime.prefault('8h').describe('A session ends after this long in any case.'),
   idleRequiresSignIn: flag
     .prefault(false)

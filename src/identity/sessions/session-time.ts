@@ -2,8 +2,8 @@
 import type { Instant, Session, SessionRules } from '../../types.ts'
 import type { SessionRecord } from './session-store.ts'
 
-/** Milliseconds. */
-const shortestRenewal = 60_000
+/** Milliseconds; an idle time of less than two minutes would end between two of them. */
+const shortestRenewal = ({ idle }: SessionRules): number => (idle > 0 ? Math.min(60_000, idle / 2) : 60_000)
 
 /** A lifetime that was shortened ends older sessions too. */
 export const endOf = (record: SessionRecord, rules: SessionRules): Instant =>
@@ -15,7 +15,7 @@ export const overAt = (record: SessionRecord, rules: SessionRules): Instant =>
 const idleAt = (record: SessionRecord, rules: SessionRules): Instant => record.touchedAt + (rules.idle || rules.lifetime)
 
 /** Milliseconds from one renewal to the next. */
-export const renewalOf = (rules: SessionRules): number => Math.max(rules.idle / 10, shortestRenewal)
+export const renewalOf = (rules: SessionRules): number => Math.max(rules.idle / 10, shortestRenewal(rules))
 /** It is time for one, and it would change something. */
 export const wantsRenewal = (record: SessionRecord, rules: SessionRules, now: Instant): boolean =>
   now - record.touchedAt >= renewalOf(rules) && idleAt(record, rules) < endOf(record, rules)

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { PosternError } from '../../../src/errors.ts'
 import type { SessionStore } from '../../../src/identity/sessions/session-store.ts'
 import type { Identity } from '../../../src/types.ts'
@@ -59,6 +59,26 @@ describe('a session with tokens', () => {
     await settled()
     expect((await tokensOf(here.who(cookies)))?.access).toBe('access-1')
     expect(play.spent).toEqual(['refresh-0'])
+  })
+
+  it('stays with the one who asked for as long as the provider takes', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { start, anna, play, clock, board } = replicas()
+    const here = start()
+    const cookies = await anna(here)
+    const waiting = gate()
+    play.gate = waiting.closed
+    clock.pass(4 * minute)
+    const { session } = await here.who(cookies)
+    await vi.waitFor(() => expect(play.spent).toHaveLength(1))
+    for (let passed = 0; passed < 30_000; passed += 4000) {
+      clock.pass(4000)
+      await vi.advanceTimersByTimeAsync(4000)
+      expect(await board.lease(`refresh/${session?.id}`, 1)).toBeUndefined()
+    }
+    waiting.open()
+    await vi.waitFor(async () => expect(await board.lease(`refresh/${session?.id}`, 1)).toBeDefined())
   })
 
   it('is asked about once for fifty requests at a time', async () => {

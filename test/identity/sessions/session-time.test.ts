@@ -21,6 +21,19 @@ describe('time', () => {
     expect(wentIdle(over.expired as Session)).toBe(true)
   })
 
+  it.each([4000, 20_000, 70_000, 120_000, 600_000])(
+    'ends no session of %i ms idle time that is used all the while',
+    async (idle) => {
+      const keeper = keeperOf()
+      let header = await headerFor(identityOf('anna'), keeper, noon, { ...rules, idle })
+      for (let now = noon; now < noon + 20 * idle; now += idle / 3) {
+        const found = await keeper.find(request(header), { ...rules, idle }, now, true)
+        expect(found.session).toBeDefined()
+        if (found.cookies.length > 0) header = headerOf(found.cookies)
+      }
+    },
+  )
+
   it('ends a session for good, however busy it was', async () => {
     const keeper = keeperOf()
     let header = await headerFor(identityOf('anna'), keeper)

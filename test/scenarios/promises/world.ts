@@ -1,8 +1,8 @@
 // Where the promises are kept: two real OpenID providers, PLAY and FIDO, portals that show what reached them, Postern in between, and
 // people who are signed in at the providers as in any browser.
 import { vi } from 'vitest'
+import { freePort } from '../../support/free-port.ts'
 import { type IdentityProvider, startIdentityProvider, type TestAccount } from '../../support/identity-provider.ts'
-import { listenOnLoopback } from '../../support/loopback.ts'
 import { type MirrorPortal, type Seen, startMirrorPortal, valuesOf } from '../../support/mirror-portal.ts'
 import type { Person } from '../../support/person.ts'
 import { type PosternOptions, type RunningPostern, startPostern, testKey } from '../../support/postern.ts'
@@ -59,15 +59,9 @@ export const company: Readonly<Record<string, TestAccount>> = {
 export const client = 'clientId: postern, clientSecret: s3cret'
 
 /** Everybody must know everybody's address before anybody starts. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const places = await Promise.all(Array.from({ length: count }, () => listenOnLoopback(() => undefined)))
-  await Promise.all(places.map((place) => place.close()))
-  return places.map(({ port }) => port)
-}
-
 export async function startWorld(options: WorldOptions): Promise<World> {
   const mirror = await startMirrorPortal()
-  const [port = 0, playPort = 0, fidoPort = 0] = await freePorts(3)
+  const [port, playPort, fidoPort] = [await freePort(), await freePort(), await freePort()]
   const place: Place = {
     port,
     url: (name, path = '') => `http://${name}.localhost:${port}${path}`,
