@@ -34,7 +34,7 @@ export function createMemoryBoard({ clock, most = mostKept }: { readonly clock: 
   }
   const write = (key: string, text: string, forMs: number) => {
     const now = clock()
-    if (now - prunedAt >= pruneEvery) {
+    if (Math.abs(now - prunedAt) >= pruneEvery) {
       prunedAt = now
       for (const [old, { until }] of entries) if (until <= now) forget(old)
     }

@@ -143,7 +143,7 @@ class Known implements KnownRevocations {
   }
 
   #prune(now: Instant): void {
-    if (now - this.#prunedAt < pruneEvery) return
+    if (Math.abs(now - this.#prunedAt) < pruneEvery) return
     this.#prunedAt = now
     for (const entries of [this.#narrow, this.#wide]) {
       for (const [key, { until }] of entries) if (until + rememberedAfterwards <= now) this.#remove(key)

@@ -57,7 +57,7 @@ export function createMemoryStore(parts: {
     if (ids?.size === 0) byPerson.delete(person)
   }
   const sweep = (now: Instant) => {
-    if (now - sessions.sweptAt < sweepEvery) return
+    if (Math.abs(now - sessions.sweptAt) < sweepEvery) return
     sessions.sweptAt = now
     for (const [id, { until }] of byId) if (until + knownAfterwards <= now) forget(id)
   }

@@ -70,7 +70,7 @@ export function createRedisStore(parts: {
   let tidiedAt = Number.NEGATIVE_INFINITY
   /** Nobody has to ask for expired sessions; what is indexed under no person must not stay for ever. */
   async function tidy(now: Instant): Promise<void> {
-    if (now - tidiedAt < tidyEvery) return
+    if (Math.abs(now - tidiedAt) < tidyEvery) return
     tidiedAt = now
     const ids = await index.ended(now - 2 * knownAfterwards, mostTidied)
     const found = await Promise.all(ids.map(load))
