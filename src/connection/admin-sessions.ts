@@ -1,6 +1,6 @@
 // `/sessions` on the admin listener: who is signed in where, and the way to end that.
 import type { Express, Request, Response } from 'express'
-import { PosternError } from '../errors.ts'
+import { answering, isUnavailable, say } from './admin-answers.ts'
 
 export interface AskedSessions {
   readonly id?: string
@@ -18,19 +18,20 @@ export interface Sessions {
   readonly isComplete: boolean
 }
 
+const titles = { absent: 'Not found', away: 'The session store cannot be reached' }
 const filters = ['account', 'provider', 'portal', 'issuer', 'subject'] as const
 
 /** `sessions` gives undefined before there is anything to ask. */
 export function serveSessions(app: Express, sessions: () => Sessions | undefined): void {
   app.get('/sessions', (request, response) =>
-    answering(response, sessions(), async (known) => {
+    answering(response, sessions(), titles, async (known) => {
       const asked = askedIn(request, known)
       if (typeof asked === 'string') return say(response, 400, asked)
       response.json(await known.list(asked))
     }),
   )
   app.delete('/sessions', (request, response) =>
-    answering(response, sessions(), async (known) => {
+    answering(response, sessions(), titles, async (known) => {
       const asked = askedIn(request, known)
       if (typeof asked === 'string') return say(response, 400, asked)
       if (Object.keys(asked).length === 0) return say(response, 400, `Whose sessions? Name ${filters.slice(0, 3).join(', ')}`)
@@ -38,14 +39,14 @@ export function serveSessions(app: Express, sessions: () => Sessions | undefined
     }),
   )
   app.get('/sessions/:id', (request, response) =>
-    answering(response, sessions(), async (known) => {
+    answering(response, sessions(), titles, async (known) => {
       const [session] = hasFilter(request) ? [] : (await known.list({ id: request.params.id })).sessions
       if (session) response.json(session)
       else say(response, 404, 'Not found')
     }),
   )
   app.delete('/sessions/:id', (request, response) =>
-    answering(response, sessions(), async (known) => {
+    answering(response, sessions(), titles, async (known) => {
       const { id } = request.params
       if (hasFilter(request)) return say(response, 400, 'Either one session, or a filter')
       const isNone = !isId.test(id) || (known.isComplete && (await known.list({ id })).sessions.length === 0)
@@ -89,24 +90,4 @@ async function revoke(response: Response, sessions: Sessions, asked: AskedSessio
     if (!isUnavailable(error)) throw error
     say(response, 503, 'Revoked here; the other replicas may not know it yet, they are told until they do')
   }
-}
-
-async function answering(
-  response: Response,
-  sessions: Sessions | undefined,
-  work: (sessions: Sessions) => Promise<void>,
-): Promise<void> {
-  if (!sessions) return say(response, 404, 'Not found')
-  try {
-    await work(sessions)
-  } catch (error) {
-    if (!isUnavailable(error)) throw error
-    say(response, 503, 'The session store cannot be reached')
-  }
-}
-
-const isUnavailable = (error: unknown): boolean => error instanceof PosternError && error.reason === 'store-unavailable'
-
-function say(response: Response, status: number, title: string): void {
-  response.status(status).json({ title, status })
 }

@@ -6,7 +6,8 @@ import { PosternError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { StateStore } from '../../state.ts'
 import type { Clock, Facts, Identity, Instant, Json } from '../../types.ts'
-import { CallError, type FilledCall, type OutboundCall } from './outbound-call.ts'
+import { CallError, type OutboundCall } from './outbound-call.ts'
+import { keyed, sendRepeatedly } from './repeated-call.ts'
 
 export interface Order {
   readonly portal: string
@@ -42,7 +43,6 @@ const betweenAttempts = 200
 /** A process that ended in the middle of its call holds the others up no longer than this after its time. */
 const grace = 5000
 const failuresKept = 30 * 86_400_000
-const mostAttempts = 3
 const failedPrefix = 'provisioning-failed:'
 
 /** What the store holds of one account at one portal. */
@@ -138,27 +138,8 @@ function giveBack(store: StateStore, { key, before: { times }, leased }: Turn): 
 
 /** Throws CallError. The same key every time, so that a portal that had heard it already does it once. */
 async function tell({ call, facts, timeout }: Order, parts: readonly string[]): Promise<void> {
-  const filled = await call.fill(facts)
-  const key = digest([...parts, filled.method, filled.url, filled.body ?? ''])
-  const keyed: FilledCall = { ...filled, headers: { ...filled.headers, 'idempotency-key': key } }
-  const patience = AbortSignal.timeout(timeout)
-  for (let attempt = 1; ; attempt++) {
-    const trouble = await troubleWith(call, keyed, patience)
-    if (!trouble) return
-    if (!trouble.isPassing || attempt === mostAttempts || patience.aborted) throw trouble
-    await setTimeout(betweenAttempts * attempt)
-  }
-}
-
-async function troubleWith(call: OutboundCall, filled: FilledCall, signal: AbortSignal): Promise<CallError | undefined> {
-  try {
-    const { status } = await call.send(filled, signal)
-    if (status >= 200 && status < 300) return undefined
-    return new CallError(`${call.origin} answered ${status}`, status >= 500 || status === 429)
-  } catch (error) {
-    if (error instanceof CallError) return error
-    throw error
-  }
+  const filled = keyed(await call.fill(facts), parts)
+  await sendRepeatedly(call, filled, AbortSignal.timeout(timeout), betweenAttempts)
 }
 
 /** Groups are a set, and members of an object have no order: a provider that lists them otherwise has changed nothing. */

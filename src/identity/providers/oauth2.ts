@@ -8,7 +8,7 @@ import {
   randomPKCECodeVerifier,
 } from 'openid-client'
 import type { Log } from '../../log.ts'
-import type { AuthOutcome, Clock, Instant, Json, Login, LoginStart, LoginStep, Provider, RequestView } from '../../types.ts'
+import type { AuthOutcome, Clock, Instant, Json, Login, LoginStart, LoginStep, Provider } from '../../types.ts'
 import { holdsControls } from './account.ts'
 import { type AskingOptions, askingOf } from './asking.ts'
 import { type Demands, demandsIn, demandsOf, demandTrouble } from './demands.ts'
@@ -16,7 +16,7 @@ import { secureUrl } from './endpoint-url.ts'
 import { createHealth } from './health.ts'
 import { fromJson, plainAnswers } from './oauth2-answers.ts'
 import { createPlainRenewal } from './oauth2-renewal.ts'
-import { failed, outcomeOf, readAnswer } from './oidc-answer.ts'
+import { completion, failed } from './oidc-answer.ts'
 import { type Claims, compileAttribute, identityOf, joinClaims } from './oidc-claims.ts'
 import { type ClientOptions, createClient } from './oidc-client.ts'
 import { createProviderFetch, exactRedirectUri, Unreachable } from './oidc-fetch.ts'
@@ -129,16 +129,7 @@ function createLogin(options: OAuth2Options, party: Party): Login {
       if (options.fallback !== undefined) await party.reach()
       return authorization(options, await party.client(), start, party.clock())
     },
-    complete: async (back: RequestView, flow: Json, at) => {
-      try {
-        const answer = readAnswer(back, at.callback)
-        const sent = flowOf(flow)
-        if (!sent) return failed('the flow is not one of this provider')
-        return answer instanceof URL ? await exchange(answer, sent, at) : answer
-      } catch (error) {
-        return outcomeOf(error)
-      }
-    },
+    complete: completion(flowOf, exchange),
     ...(options.refresh ? { renew: createPlainRenewal({ ...party, person, userinfoOf }) } : {}),
   }
 }

@@ -1,7 +1,7 @@
 // What came back on the callback, and what each failure means to the person. No value of a token, code or claim leaves here.
 import { AuthorizationResponseError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
 import { PosternError } from '../../errors.ts'
-import type { AuthOutcome, RequestView } from '../../types.ts'
+import type { AuthOutcome, Json, Login, RequestView } from '../../types.ts'
 import { logSafe } from './account.ts'
 import { Unreachable } from './oidc-fetch.ts'
 
@@ -14,7 +14,7 @@ const once = ['code', 'state', 'iss', 'error']
  * The redirect URI as it was sent, with the provider's answer as its query; never made from the request's Host.
  * What the redirect URI's own query holds is not part of the answer.
  */
-export function readAnswer(back: RequestView, callback: string): URL | Refusal {
+function readAnswer(back: RequestView, callback: string): URL | Refusal {
   const url = new URL(callback)
   const own = [...url.searchParams]
   const answer = [...new URLSearchParams(back.query)].filter(([name, value]) => {
@@ -75,3 +75,20 @@ function checkOf(error: unknown): string {
   const sentences = [...chainOf(error)].filter((one) => own.includes(one.name)).map((one) => one.message)
   return sentences.at(-1) ?? 'the answer could not be used'
 }
+
+/** What a callback comes to: the answer is read, the flow is this provider's, and whatever the exchange throws is an outcome. */
+export const completion =
+  <F>(
+    flowOf: (flow: Json) => F | undefined,
+    exchange: (answer: URL, flow: F, at: { readonly callback: string; readonly state: string }) => Promise<AuthOutcome>,
+  ): Login['complete'] =>
+  async (back, flow, at) => {
+    try {
+      const answer = readAnswer(back, at.callback)
+      const sent = flowOf(flow)
+      if (!sent) return failed('the flow is not one of this provider')
+      return answer instanceof URL ? await exchange(answer, sent, at) : answer
+    } catch (error) {
+      return outcomeOf(error)
+    }
+  }

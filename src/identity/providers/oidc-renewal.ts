@@ -7,29 +7,18 @@ import {
   type TokenEndpointResponseHelpers,
 } from 'openid-client'
 import { RenewalError } from '../../errors.ts'
-import type { Log } from '../../log.ts'
-import type { AuthOutcome, Clock, Identity, Json, Login, Session } from '../../types.ts'
+import type { AuthOutcome, Identity, Json, Login, Session } from '../../types.ts'
 import type { Health } from './health.ts'
-import type { OidcOptions } from './oidc.ts'
+import type { OidcOptions, Party } from './oidc.ts'
 import { type Claims, joinClaims } from './oidc-claims.ts'
-import { type Client, shareKeys } from './oidc-client.ts'
+import { shareKeys } from './oidc-client.ts'
 import type { Endpoints } from './oidc-endpoints.ts'
 import { judgeOneOf } from './oidc-grant.ts'
-import type { Reader } from './oidc-person.ts'
 import { keepOf } from './oidc-sign-out.ts'
 import { tokensOf } from './oidc-tokens.ts'
 import { detailOf, ended, endedBy, isAway, renewalErrorOf, type Sent, watchTokenEndpoint } from './renewal-error.ts'
-import { spellingsOf, type Vendor } from './vendor.ts'
+import { spellingsOf } from './vendor.ts'
 
-interface Party {
-  readonly endpoints: Endpoints
-  readonly health: Health
-  readonly client: Client
-  readonly clock: Clock
-  readonly vendor: Vendor | undefined
-  readonly reader: Reader
-  readonly log: Log
-}
 type Identification = Extract<AuthOutcome, { kind: 'identified' }>
 interface Renewed {
   readonly configuration: Configuration

@@ -1,12 +1,12 @@
 // Owns the OpenID Connect relying party: the way to the provider, the checks on what comes back, the way out.
 // Must not know: cookies, sessions, portals, who asked for the sign-in. It is told state and redirect URI and returns data.
 import type { Log } from '../../log.ts'
-import type { AuthOutcome, Clock, Json, Login, Provider, RequestView } from '../../types.ts'
+import type { AuthOutcome, Clock, Json, Login, Provider } from '../../types.ts'
 import { type AskingOptions, askingOf } from './asking.ts'
 import { demandTrouble, shownOf } from './demands.ts'
 import { createHealth, type Health } from './health.ts'
-import { failed, outcomeOf, readAnswer } from './oidc-answer.ts'
-import { compileAttribute, identityOf, joinClaims } from './oidc-claims.ts'
+import { completion } from './oidc-answer.ts'
+import { joinClaims } from './oidc-claims.ts'
 import { type Client, type ClientOptions, createClient } from './oidc-client.ts'
 import { createEndpoints, type EndpointOptions, type Endpoints } from './oidc-endpoints.ts'
 import { createProviderFetch } from './oidc-fetch.ts'
@@ -17,7 +17,7 @@ import { createRenewal, withFirstWords } from './oidc-renewal.ts'
 import { authorization, type Flow, flowOf, type RequestOptions, refuseReserved } from './oidc-request.ts'
 import { endOf, keepOf } from './oidc-sign-out.ts'
 import { tokensOf } from './oidc-tokens.ts'
-import { plainClaims, spellingsOf, tenantTrouble, type Vendor, type VendorOptions, vendorOf } from './vendor.ts'
+import { spellingsOf, tenantTrouble, type Vendor, type VendorOptions, vendorOf } from './vendor.ts'
 
 export interface OidcOptions extends ClientOptions, EndpointOptions, RequestOptions, AskingOptions, VendorOptions {
   readonly scope: string
@@ -70,7 +70,7 @@ export function createOidcProvider(options: OidcOptions, context: { readonly clo
     ...(options.credentialsName === undefined ? {} : { credentialsName: options.credentialsName }),
     login: createLogin(options, party),
     asking: askingOf(options),
-    assert: createAssert(options, party.vendor),
+    assert: createAssert(options, party.reader),
     status,
     probe: async () => {
       await (endpoints.byHand ? reach(party) : endpoints.current()).catch(() => undefined)
@@ -80,7 +80,7 @@ export function createOidcProvider(options: OidcOptions, context: { readonly clo
   }
 }
 
-interface Party {
+export interface Party {
   readonly endpoints: Endpoints
   readonly health: Health
   readonly client: Client
@@ -106,16 +106,7 @@ function createLogin(options: OidcOptions, party: Party): Login {
       if (options.fallback !== undefined) await reach(party)
       return authorization(options, await configuration(), start, { now: clock(), vendor })
     },
-    complete: async (back: RequestView, flow: Json, at) => {
-      try {
-        const answer = readAnswer(back, at.callback)
-        const sent = flowOf(flow)
-        if (!sent) return failed('the flow is not one of this provider')
-        return answer instanceof URL ? await exchange(answer, sent, at) : answer
-      } catch (error) {
-        return outcomeOf(error)
-      }
-    },
+    complete: completion(flowOf, exchange),
     ...(options.refresh ? { renew: createRenewal(options, party) } : {}),
     readLogoutToken: createLogoutTokenReader({
       ...options,
@@ -156,13 +147,9 @@ function createExchange(options: OidcOptions, { endpoints, client, health, clock
 }
 
 /** The checks of the exchange that are about the claims, without those about tokens. */
-function createAssert(options: OidcOptions, vendor: Vendor | undefined): NonNullable<Provider['assert']> {
-  const account = compileAttribute(options.accountAttribute)
-  const groups = compileAttribute(options.groupsAttribute)
+function createAssert(options: OidcOptions, reader: Reader): NonNullable<Provider['assert']> {
   return async (asserted, now) => {
     const said = { iss: options.issuer ?? `oidc:${options.name}`, ...joinClaims(asserted, {}) }
-    const trouble = tenantTrouble(said, options)
-    if (trouble) return trouble
-    return identityOf(plainClaims(said, vendor), { ...options, account, groups }, now)
+    return tenantTrouble(said, options) ?? reader.identify(said, now)
   }
 }

@@ -1,13 +1,12 @@
 // What portals are told when a session of theirs has ended (`onSignOut`). Owns that each session is told of once, how many calls run at
 // a time and how often one is repeated. Must not know why a sign-out is allowed, and never holds one up or lets it fail.
-import { hash } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Board } from '../../board.ts'
 import { factsOf } from '../../facts.ts'
 import type { Log } from '../../log.ts'
 import type { Clock, Facts, Instant, RequestView, Session } from '../../types.ts'
-import { CallError, type FilledCall, type OutboundCall } from '../accounts/outbound-call.ts'
+import { CallError, type OutboundCall } from '../accounts/outbound-call.ts'
+import { keyed, sendRepeatedly } from '../accounts/repeated-call.ts'
 import type { SessionRecord, SessionStore } from '../sessions/session-store.ts'
 
 /**
@@ -55,7 +54,6 @@ export interface OnSignOutOptions {
 
 const mostAtOnce = 8
 const mostWaiting = 10_000
-const mostAttempts = 3
 /** Milliseconds, times the attempts so far. */
 const betweenAttempts = 250
 const mostPerLook = 500
@@ -147,7 +145,7 @@ async function tell(wanted: SignOutCall, session: Ended, reason: SignOutReason, 
   const { portal, call, timeout } = wanted
   try {
     const filled = await call.fill(signOutFacts(session.identity, portal, reason, clock()))
-    await send(call, keyed(filled, session.id), AbortSignal.timeout(timeout))
+    await sendRepeatedly(call, keyed(filled, [session.id]), AbortSignal.timeout(timeout), betweenAttempts)
   } catch (error) {
     const { provider, account } = session.identity
     const detail = error instanceof CallError ? error.message : 'it failed'
@@ -166,30 +164,3 @@ function signOutFacts(identity: Session['identity'], portal: string, reason: Sig
   return { ...facts, reason }
 }
 const noRequest = { method: '', path: '', query: '', host: '', clientAddress: null } as unknown as RequestView
-
-/** The same every time, so that a portal that had heard it already does it once. */
-function keyed(filled: FilledCall, session: string): FilledCall {
-  const key = hash('sha256', JSON.stringify([session, filled.method, filled.url, filled.body ?? '']), 'base64url')
-  return { ...filled, headers: { ...filled.headers, 'idempotency-key': key } }
-}
-
-/** Throws CallError. */
-async function send(call: OutboundCall, filled: FilledCall, patience: AbortSignal): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    const trouble = await troubleWith(call, filled, patience)
-    if (!trouble) return
-    if (!trouble.isPassing || attempt === mostAttempts || patience.aborted) throw trouble
-    await setTimeout(betweenAttempts * attempt, undefined, { ref: false })
-  }
-}
-
-async function troubleWith(call: OutboundCall, filled: FilledCall, patience: AbortSignal): Promise<CallError | undefined> {
-  try {
-    const { status } = await call.send(filled, patience)
-    if (status >= 200 && status < 300) return undefined
-    return new CallError(`${call.origin} answered ${status}`, status >= 500 || status === 429)
-  } catch (error) {
-    if (error instanceof CallError) return error
-    throw error
-  }
-}
